@@ -1,0 +1,136 @@
+// Package applets is the table of the programs in the binary, and the choice
+// between them by name, as busybox makes it.
+package applets
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ocibox/applets/cli"
+	"ocibox/applets/recvtty"
+	"ocibox/applets/rootfs"
+	"ocibox/applets/runtime"
+	"ocibox/core/fault"
+)
+
+// Applet is one program of the binary. Run gets the arguments after the name
+// and returns nil, a cli.Status, or an error to print.
+type Applet struct {
+	Name    string
+	Aliases []string
+	Summary string
+	Run     func(std cli.Std, args []string) error
+}
+
+var table = []Applet{
+	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run},
+	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run},
+	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run},
+}
+
+// unknownStatus is what a shell gives for a command that does not exist.
+const unknownStatus = 127
+
+func find(name string) *Applet {
+	for i := range table {
+		if a := &table[i]; a.Name == name || slices.Contains(a.Aliases, name) {
+			return a
+		}
+	}
+	return nil
+}
+
+// Main runs the applet that args[0] names by its last path component, or else
+// args[1], and returns the exit status.
+func Main(std cli.Std, args []string) int {
+	if len(args) == 0 {
+		args = []string{"ocibox"}
+	}
+	name := strings.TrimPrefix(filepath.Base(args[0]), "-")
+	if a := find(name); a != nil {
+		return cli.Report(std, a.Name, a.Run(std, args[1:]))
+	}
+	if len(args) == 1 {
+		help(std)
+		return 0
+	}
+	switch word := args[1]; word {
+	case "--help", "-h", "help":
+		help(std)
+	case "--version", "-V":
+		fmt.Fprintf(std.Out, "ocibox %s\n", cli.Version)
+	case "--list":
+		for _, n := range names() {
+			fmt.Fprintln(std.Out, n)
+		}
+	case "--install":
+		return cli.Report(std, "ocibox", install(std, args[2:]))
+	default:
+		a := find(word)
+		if a == nil {
+			fmt.Fprintf(std.Err, "ocibox: %s: applet not found; there are: %s\n", word, strings.Join(names(), " "))
+			return unknownStatus
+		}
+		return cli.Report(std, a.Name, a.Run(std, args[2:]))
+	}
+	return 0
+}
+
+func names() []string {
+	var n []string
+	for _, a := range table {
+		n = append(append(n, a.Name), a.Aliases...)
+	}
+	return n
+}
+
+func help(std cli.Std) {
+	fmt.Fprint(std.Out, "usage: ocibox APPLET [ARGUMENT…], or APPLET [ARGUMENT…] by a link of that name\n",
+		"       ocibox --list | --install [-s] DIR | --version\n\napplets:\n")
+	for _, a := range table {
+		fmt.Fprintf(std.Out, "  %-24s %s\n", strings.Join(append([]string{a.Name}, a.Aliases...), ", "), a.Summary)
+	}
+}
+
+// install links the running binary under every applet's name in DIR: hard
+// links, or symbolic ones with -s. A link that leads to the binary already is
+// left; another file of that name is an error.
+func install(std cli.Std, args []string) error {
+	f := cli.NewFlags("ocibox --install", "[-s] DIR", "Link the binary under every applet's name in DIR.")
+	symbolic := f.BoolP("symbolic", "s", false, "symbolic links instead of hard ones")
+	if err := f.Parse(std, args); err != nil {
+		return err
+	}
+	ops, err := f.Operands(1, 1)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fault.Op(err, "find the running binary")
+	}
+	link := os.Link
+	if *symbolic {
+		link = os.Symlink
+	}
+	me, err := os.Stat(self)
+	if err != nil {
+		return err
+	}
+	for _, n := range names() {
+		at := filepath.Join(ops[0], n)
+		err := link(self, at)
+		if os.IsExist(err) {
+			if there, e := os.Stat(at); e == nil && os.SameFile(me, there) {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

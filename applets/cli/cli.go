@@ -1,0 +1,93 @@
+// Package cli is what every applet's command line shares: its streams, its
+// flag set, and the form in which it reports an error.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"ocibox/core/fault"
+)
+
+// Version is the release this binary was built from.
+const Version = "0.1.0"
+
+// Std is what an applet reads from and writes to.
+type Std struct {
+	In  *os.File
+	Out io.Writer
+	Err io.Writer
+}
+
+// Status is an exit status without a message: the container's own, or that of
+// a program which an applet waited for.
+type Status int
+
+func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Flags is a flag set with what its help text needs.
+type Flags struct {
+	*pflag.FlagSet
+	usage, summary string
+}
+
+// NewFlags makes the flag set of the applet or command name. usage is what
+// follows the name in the first line of the help text, summary is its body.
+func NewFlags(name, usage, summary string) *Flags {
+	f := &Flags{pflag.NewFlagSet(name, pflag.ContinueOnError), usage, summary}
+	f.SortFlags = false
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	return f
+}
+
+// Parse reads args. Where they ask for help it prints that to std.Out and
+// returns Status(0), which the caller passes on.
+func (f *Flags) Parse(std Std, args []string) error {
+	err := f.FlagSet.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.Name(), f.usage, f.summary)
+		if f.HasAvailableFlags() {
+			fmt.Fprintf(std.Out, "\noptions:\n%s", f.FlagUsages())
+		}
+		return Status(0)
+	}
+	if err != nil {
+		return fault.Op(err, "command line").WithHint("%s --help lists the options", f.Name())
+	}
+	return nil
+}
+
+// Operands returns the operands, of which there must be at least min and, unless
+// max is negative, at most max.
+func (f *Flags) Operands(min, max int) ([]string, error) {
+	n := f.NArg()
+	switch {
+	case n < min:
+		return nil, fault.Op(nil, "%d operands given, %d needed", n, min).WithHint("usage: %s %s", f.Name(), f.usage)
+	case max >= 0 && n > max:
+		return nil, fault.Op(nil, "unexpected operand %q", f.Arg(max)).WithHint("usage: %s %s", f.Name(), f.usage)
+	}
+	return f.FlagSet.Args(), nil
+}
+
+// Report prints err as "name: err" and its hint on a second line, and returns
+// the exit status that goes with it.
+func Report(std Std, name string, err error) int {
+	if err == nil {
+		return 0
+	}
+	var s Status
+	if errors.As(err, &s) {
+		return int(s)
+	}
+	fmt.Fprintf(std.Err, "%s: %v\n", name, err)
+	if h := fault.Hint(err); h != "" {
+		fmt.Fprintf(std.Err, "hint: %s\n", h)
+	}
+	return 1
+}

@@ -1,0 +1,14 @@
+// Ocibox runs, enters, wires up and explains Linux containers: one static
+// binary that is a different program under each of its names.
+package main
+
+import (
+	"os"
+
+	"ocibox/applets"
+	"ocibox/applets/cli"
+)
+
+func main() {
+	os.Exit(applets.Main(cli.Std{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
+}
