@@ -1,0 +1,157 @@
+package clone
+
+import "unsafe"
+
+// The arena is one anonymous shared mapping, laid out as
+//
+//	header | registers | instructions | scratch | copyState | data
+//
+// It never moves and the garbage collector does not know it. The parent fills
+// it before the clone; after that the child writes registers, results and
+// scratch, and the parent only reads. Offsets are from its start; what a
+// system call takes is an address.
+type header struct {
+	code    uintptr // offset of the first insn
+	regs    uintptr // offset of the registers, one uintptr each
+	scratch uintptr // offset of a scratch
+	copy    uintptr // offset of a copyState, in a program with an opCopy
+	ncode   uint32
+	pc      uint32 // instruction that runs, or ran last
+	report  uint32 // register with the descriptor that reports go to
+	_       uint32
+}
+
+// Kinds of instruction.
+const (
+	opCall   = iota // a system call
+	opOpen          // open-in-root
+	opStat          // type of what a descriptor refers to
+	opWait          // wait for the parent's word
+	opReport        // tell the parent that this point is reached
+	opSendFD        // send a descriptor
+	opFork          // clone once more; the child goes on
+	opAccept        // wait for a connection, and for the word on it
+	opExec          // execve, along a list of paths
+	opCopy          // copy a directory's content
+)
+
+// What an instruction came to.
+const (
+	stateNew = iota
+	stateRunning
+	stateDone
+	stateSkipped
+)
+
+// An insn is one instruction as the child reads it. Register 0 means "none".
+type insn struct {
+	op     uint32
+	isReg  uint32 // bit i: arg[i] is the index of a register
+	nr     uintptr
+	arg    [6]uintptr
+	save   uint32    // register that takes the result
+	cond   uint32    // register that is compared with value ...
+	negate uint32    // ... 1: run unless it is equal, 0: only if it is
+	log    uint32    // register of an fs context whose log explains a failure
+	ignore [3]uint32 // errnos that are no failure; the result is then its negative
+	state  uint32    // below: written by the child
+	errno  uint32
+	value  uintptr
+	label  uintptr // offset of a text that goes with a failure report
+	nlabel uintptr
+	ret    uintptr
+}
+
+// scratch is the child's working memory.
+type scratch struct {
+	msg  message
+	iov  [3]iovec
+	hdr  msghdr
+	cmsg cmsg
+	how  openHow
+	word [8]byte // what opWait and opAccept read into
+	stat [256]byte
+	path [2 * pathMax]byte // open-in-root's path, cut at component borders
+	link [pathMax]byte
+	text [pathMax]byte // log of an fs context
+}
+
+const pathMax = 4096 // PATH_MAX of limits.h
+
+// message is a report. A failure is followed by the instruction's label, a NUL
+// and the log text, in the same datagram.
+type message struct {
+	kind  uint32
+	pc    uint32
+	errno uint32
+	value uint32 // pid for msgForked
+}
+
+const (
+	msgReached = 1 + iota // the program stands at the opWait after pc
+	msgForked             // value is the pid of the process that goes on
+	msgFailed
+)
+
+type iovec struct{ base, len uintptr }
+
+// msghdr and cmsg are those of sendmsg(2) with every pointer a uintptr: the
+// child stores no Go pointer.
+type msghdr struct {
+	name       uintptr
+	namelen    uint32
+	iov        uintptr
+	iovlen     uintptr
+	control    uintptr
+	controllen uintptr
+	flags      int32
+}
+
+type cmsg struct {
+	len   uintptr
+	level int32
+	typ   int32
+	fd    int32
+	_     int32
+}
+
+type openHow struct{ flags, mode, resolve uint64 }
+
+// Layout of struct statx, statx(2).
+const (
+	statxUID   = 20
+	statxGID   = 24
+	statxMode  = 28
+	statxAtime = 64
+	statxMtime = 112
+	statxMajor = 128
+	statxMinor = 132
+)
+
+// copyState is the stack of directories that opCopy is in.
+type copyState struct {
+	level [copyDepth]copyLevel
+	times [4]int64 // two timespecs with 64 bits a field, as the kernel's own
+}
+
+type copyLevel struct {
+	src, dst uintptr // descriptors
+	pos, n   uintptr // in buf
+	buf      [4096]byte
+}
+
+// copyDepth bounds how deep a tree opCopy takes; deeper is ELOOP.
+const copyDepth = 128
+
+// Layout of struct linux_dirent64, getdents(2).
+const (
+	direntReclen = 16
+	direntName   = 19
+)
+
+const (
+	headerSize  = unsafe.Sizeof(header{})
+	insnSize    = unsafe.Sizeof(insn{})
+	scratchSize = unsafe.Sizeof(scratch{})
+	wordSize    = unsafe.Sizeof(uintptr(0))
+)

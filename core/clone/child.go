@@ -1,0 +1,335 @@
+package clone
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Everything in this file, in open.go and in copy.go runs in the child between
+// clone3 and execve, on the copy of the one thread that cloned. The Go
+// runtime's other threads are gone, and their locks may be held for ever. So,
+// for each function here:
+//
+//   - no allocation, no map, no interface, no defer, no panic, no call but of
+//     these functions and RawSyscall6;
+//   - no store of a Go pointer, which could meet a write barrier: memory is
+//     reached from base by offset, and words are uintptr;
+//   - norace and nocheckptr, so that no instrumentation calls anything either;
+//   - it touches nothing but the arena and its own stack frame, for which fork3
+//     has seen to room: a stack must not grow here.
+//
+// TestChildCalls disassembles them and fails on any other call.
+
+// Words that the parent sends: go on.
+const wordGo = 1
+
+const (
+	maxSymlinks = 40  // as the kernel's own MAXSYMLINKS
+	maxAgain    = 128 // openat2 says EAGAIN when a rename raced with ".."
+	exitFailed  = 1
+)
+
+//go:norace
+//go:nocheckptr
+func at[T any](base unsafe.Pointer, off uintptr) *T { return (*T)(unsafe.Add(base, off)) }
+
+// run carries out the program in the arena at base. It does not return.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func run(base unsafe.Pointer) {
+	h := (*header)(base)
+	for ; h.pc < h.ncode; h.pc++ {
+		in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
+		if in.cond != 0 && (reg(base, in.cond) == in.value) == (in.negate != 0) {
+			in.state = stateSkipped
+			continue
+		}
+		in.state = stateRunning
+		ret, errno := step(base, in)
+		in.ret = ret
+		in.errno = uint32(errno)
+		if errno != 0 && !ignored(in, errno) {
+			fail(base, in, errno)
+		}
+		if errno != 0 {
+			ret = -uintptr(errno)
+		}
+		if in.save != 0 {
+			setReg(base, in.save, ret)
+		}
+		in.state = stateDone
+	}
+	exit(exitFailed)
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+	switch in.op {
+	case opCall:
+		r, _, e := syscall.RawSyscall6(in.nr, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
+		return r, e
+	case opOpen:
+		return openIn(base, in)
+	case opStat:
+		return fileType(base, in)
+	case opWait:
+		wait(base, arg(base, in, 0))
+		return 0, 0
+	case opReport:
+		return 0, report(base, msgReached, 0, 0)
+	case opSendFD:
+		return 0, sendFD(base, in)
+	case opFork:
+		return 0, fork(base, in)
+	case opAccept:
+		return accept(base, in)
+	case opExec:
+		return 0, exec(base, in)
+	case opCopy:
+		return 0, copyTree(base, arg(base, in, 0), arg(base, in, 1))
+	}
+	return 0, unix.ENOSYS
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func reg(base unsafe.Pointer, r uint32) uintptr {
+	return *(*uintptr)(unsafe.Add(base, (*header)(base).regs+uintptr(r)*wordSize))
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func setReg(base unsafe.Pointer, r uint32, v uintptr) {
+	*(*uintptr)(unsafe.Add(base, (*header)(base).regs+uintptr(r)*wordSize)) = v
+}
+
+// arg is argument i of the instruction, its register read.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func arg(base unsafe.Pointer, in *insn, i uintptr) uintptr {
+	v := *(*uintptr)(unsafe.Add(unsafe.Pointer(in), unsafe.Offsetof(in.arg)+i*wordSize))
+	if in.isReg&(1<<(i&31)) != 0 {
+		return reg(base, uint32(v))
+	}
+	return v
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func ignored(in *insn, e syscall.Errno) bool {
+	n := uint32(e)
+	return in.ignore[0] == n || in.ignore[1] == n || in.ignore[2] == n
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func exit(status uintptr) {
+	for {
+		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, status, 0, 0, 0, 0, 0)
+	}
+}
+
+// wait returns when the parent has sent a word, and exits when it is gone.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func wait(base unsafe.Pointer, fd uintptr) {
+	s := at[scratch](base, (*header)(base).scratch)
+	for {
+		n, _, e := syscall.RawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
+		if e == unix.EINTR {
+			continue
+		}
+		if e != 0 || n == 0 {
+			exit(exitFailed)
+		}
+		return
+	}
+}
+
+// report sends a message, with the label and nlog bytes of scratch.text after
+// it.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func report(base unsafe.Pointer, kind, value uint32, nlog uintptr) syscall.Errno {
+	h := (*header)(base)
+	s := at[scratch](base, h.scratch)
+	in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
+	s.msg.kind, s.msg.pc, s.msg.errno, s.msg.value = kind, h.pc, in.errno, value
+	s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.msg)), unsafe.Sizeof(s.msg)
+	s.iov[1].base, s.iov[1].len = uintptr(base)+in.label, in.nlabel
+	s.iov[2].base, s.iov[2].len = uintptr(unsafe.Pointer(&s.text)), nlog
+	s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 3
+	s.hdr.control, s.hdr.controllen = 0, 0
+	return send(base, reg(base, h.report))
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func send(base unsafe.Pointer, fd uintptr) syscall.Errno {
+	s := at[scratch](base, (*header)(base).scratch)
+	for {
+		_, _, e := syscall.RawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_NOSIGNAL, 0, 0, 0)
+		if e != unix.EINTR {
+			return e
+		}
+	}
+}
+
+// fail reports the failed instruction with the log of its fs context, and
+// exits.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func fail(base unsafe.Pointer, in *insn, e syscall.Errno) {
+	s := at[scratch](base, (*header)(base).scratch)
+	var n uintptr
+	if in.log != 0 {
+		// Each read takes one message; ENODATA ends them.
+		for n < pathMax {
+			m, _, e := syscall.RawSyscall6(unix.SYS_READ, reg(base, in.log), uintptr(unsafe.Pointer(&s.text))+n, pathMax-n, 0, 0, 0)
+			if e != 0 || m == 0 {
+				break
+			}
+			n += m
+		}
+	}
+	report(base, msgFailed, 0, n)
+	exit(exitFailed)
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func sendFD(base unsafe.Pointer, in *insn) syscall.Errno {
+	s := at[scratch](base, (*header)(base).scratch)
+	s.iov[0].base, s.iov[0].len = arg(base, in, 2), arg(base, in, 3)
+	s.cmsg.level, s.cmsg.typ = unix.SOL_SOCKET, unix.SCM_RIGHTS
+	s.cmsg.fd = int32(arg(base, in, 1))
+	s.cmsg.len = unsafe.Offsetof(s.cmsg.fd) + 4
+	s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 1
+	s.hdr.control, s.hdr.controllen = uintptr(unsafe.Pointer(&s.cmsg)), unsafe.Sizeof(s.cmsg)
+	return send(base, arg(base, in, 0))
+}
+
+// fork goes on in a new process; the old one tells its pid and exits.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func fork(base unsafe.Pointer, in *insn) syscall.Errno {
+	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, arg(base, in, 0), arg(base, in, 1), 0, 0, 0, 0)
+	if e != 0 || pid == 0 {
+		return e
+	}
+	report(base, msgForked, uint32(pid), 0)
+	exit(0)
+	return 0
+}
+
+// accept returns the first connection that says go, and sends reports there
+// from now on.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+	s := at[scratch](base, (*header)(base).scratch)
+	for {
+		fd, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, arg(base, in, 0), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		if e == unix.EINTR || e == unix.ECONNABORTED {
+			continue
+		}
+		if e != 0 {
+			return 0, e
+		}
+		for {
+			n, _, e := syscall.RawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
+			if e == unix.EINTR {
+				continue
+			}
+			if e == 0 && n == 1 && s.word[0] == wordGo {
+				(*header)(base).report = in.save
+				return fd, 0
+			}
+			break
+		}
+		syscall.RawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
+	}
+}
+
+// exec returns only when no path could be executed.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func exec(base unsafe.Pointer, in *insn) syscall.Errno {
+	result := syscall.Errno(unix.ENOENT)
+	off := arg(base, in, 0) - uintptr(base)
+	for ; ; off += wordSize {
+		path := *(*uintptr)(unsafe.Add(base, off))
+		if path == 0 {
+			return result
+		}
+		_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, path, arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
+		switch e {
+		case unix.ENOENT, unix.ENOTDIR:
+		case unix.EACCES:
+			result = e
+		default:
+			return e
+		}
+	}
+}
+
+// fileType gives the S_IFMT bits of arg 0's mode, and holds them against what
+// was wanted.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func fileType(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+	if e := statx(base, arg(base, in, 0)); e != 0 {
+		return 0, e
+	}
+	s := at[scratch](base, (*header)(base).scratch)
+	b := unsafe.Pointer(&s.stat)
+	kind := uintptr(*(*uint16)(unsafe.Add(b, statxMode))) & unix.S_IFMT
+	want := arg(base, in, 1)
+	if want == 0 {
+		return kind, 0
+	}
+	isDev := want == unix.S_IFCHR || want == unix.S_IFBLK
+	if kind != want || isDev && (uintptr(*(*uint32)(unsafe.Add(b, statxMajor))) != arg(base, in, 2) ||
+		uintptr(*(*uint32)(unsafe.Add(b, statxMinor))) != arg(base, in, 3)) {
+		return 0, syscall.Errno(arg(base, in, 4))
+	}
+	return kind, 0
+}
+
+//go:norace
+//go:nocheckptr
+//go:noinline
+func statx(base unsafe.Pointer, fd uintptr) syscall.Errno {
+	s := at[scratch](base, (*header)(base).scratch)
+	s.link[0] = 0
+	_, _, e := syscall.RawSyscall6(unix.SYS_STATX, fd, uintptr(unsafe.Pointer(&s.link)), unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&s.stat)), 0)
+	return e
+}

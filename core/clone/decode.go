@@ -1,0 +1,314 @@
+package clone
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/moby/sys/capability"
+	"golang.org/x/sys/unix"
+)
+
+// Line is one instruction in words.
+type Line struct {
+	Step Step
+	Text string // such as `fsopen("tmpfs", FSOPEN_CLOEXEC) = $fs`
+	Wait int    // number of the Rendezvous that this is, -1 for another
+}
+
+// Explain decodes the instructions from the arena that a child would run.
+func (l *Linked) Explain() []Line {
+	lines := []Line{{Text: "close_range: every descriptor but " + l.kept(), Wait: -1}}
+	waits := 0
+	for pc, i := range l.prog.code {
+		in := l.insn(l.head + pc)
+		if in.op == opReport {
+			continue
+		}
+		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, i.nargs), Wait: -1}
+		if in.op == opWait {
+			line.Wait = waits
+			waits++
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func (l *Linked) kept() string {
+	names := []string{"0", "1", "2"}
+	for n := range l.prog.Preserve {
+		names = append(names, strconv.Itoa(3+n))
+	}
+	for _, r := range l.prog.inherit {
+		names = append(names, l.regName(uint32(r)))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (l *Linked) regName(r uint32) string { return "$" + l.prog.regs[r] }
+
+// text is the instruction with its condition and what becomes of the result.
+func (l *Linked) text(in *insn, nargs int) string {
+	var b strings.Builder
+	if in.cond != 0 {
+		op := "=="
+		if in.negate != 0 {
+			op = "!="
+		}
+		fmt.Fprintf(&b, "if %s %s %s: ", l.regName(in.cond), op, condValue(in.value))
+	}
+	b.WriteString(l.call(in, nargs))
+	if in.save != 0 {
+		b.WriteString(" = " + l.regName(in.save))
+	}
+	sep := " (or "
+	for _, e := range in.ignore {
+		if e != 0 {
+			b.WriteString(sep + unix.ErrnoName(unix.Errno(e)))
+			sep = ", "
+		}
+	}
+	if sep == ", " {
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+func condValue(v uintptr) string {
+	if int(v) < 0 {
+		return "-" + unix.ErrnoName(unix.Errno(-int(v)))
+	}
+	if s := fileTypes.format(v); v != 0 && !strings.HasPrefix(s, "0x") {
+		return s
+	}
+	return strconv.Itoa(int(v))
+}
+
+func (l *Linked) call(in *insn, nargs int) string {
+	str := func(i int) string { return strconv.Quote(l.str(in.arg[i])) }
+	val := func(i int) string { return l.arg(in, i, "int") }
+	switch in.op {
+	case opOpen:
+		how := map[uintptr]string{MakeDir: ", make a directory", MakeFile: ", make a file", MakeLike: ", make one like " + l.regName(uint32(in.arg[3]))}[in.arg[2]]
+		return fmt.Sprintf("open-in-root(%s, %s, %s%s)", val(0), str(1), openFlags.format(in.arg[4]), how)
+	case opStat:
+		s := "statx(" + val(0) + ")"
+		switch t := in.arg[1]; t {
+		case 0:
+			return s + " type"
+		case unix.S_IFCHR, unix.S_IFBLK:
+			return fmt.Sprintf("%s must be %s %d:%d", s, fileTypes.format(t), in.arg[2], in.arg[3])
+		default:
+			return s + " must be " + fileTypes.format(t)
+		}
+	case opWait:
+		return "wait for the parent"
+	case opSendFD:
+		return fmt.Sprintf("sendmsg(%s, %s, SCM_RIGHTS %s)", val(0), str(2), val(1))
+	case opFork:
+		args := (*cloneArgs)(l.at(in.arg[0]))
+		f := strings.TrimSuffix("CLONE_PARENT|"+namespaceFlags.format(uintptr(args.flags&^(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID))), "|0")
+		return "clone3(" + f + "), go on in the child"
+	case opAccept:
+		return "accept4(" + val(0) + ") until a connection says go"
+	case opExec:
+		var paths []string
+		for off := in.arg[0]; *(*uintptr)(l.at(off)) != 0; off += wordSize {
+			paths = append(paths, strconv.Quote(l.str(*(*uintptr)(l.at(off)))))
+		}
+		return fmt.Sprintf("execve(%s, %s, %s)", strings.Join(paths, " or "), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
+	case opCopy:
+		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
+	}
+	c := describeCall(in.nr)
+	if c == nil {
+		return fmt.Sprintf("syscall_%d(…)", in.nr)
+	}
+	args := []string{}
+	for i, kind := range strings.Fields(c.args) {
+		if kind != "-" && i < max(nargs, 1) {
+			args = append(args, l.arg(in, i, kind))
+		}
+	}
+	return c.name + "(" + strings.Join(args, ", ") + ")"
+}
+
+// arg formats argument i of the instruction as the kind says.
+func (l *Linked) arg(in *insn, i int, kind string) string {
+	v := in.arg[i]
+	if in.isReg&(1<<i) != 0 {
+		return l.regName(uint32(v))
+	}
+	switch kind {
+	case "fd":
+		if int32(v) == unix.AT_FDCWD {
+			return "AT_FDCWD"
+		}
+	case "oct":
+		return "0" + strconv.FormatUint(uint64(v), 8)
+	case "str":
+		if v == 0 {
+			return "NULL"
+		}
+		return strconv.Quote(l.str(v))
+	case "argv", "envp":
+		var s []string
+		for n := v; *(*uintptr)(l.at(n)) != 0; n += wordSize {
+			s = append(s, strconv.Quote(l.str(*(*uintptr)(l.at(n)))))
+		}
+		if kind == "envp" {
+			return fmt.Sprintf("{%d variables}", len(s))
+		}
+		return "[" + strings.Join(s, ", ") + "]"
+	case "dev":
+		return fmt.Sprintf("makedev(%d, %d)", unix.Major(uint64(v)), unix.Minor(uint64(v)))
+	case "mountattr":
+		a := (*unix.MountAttr)(l.at(v))
+		return mountAttrText(a)
+	case "rlimit":
+		r := (*[2]uint64)(l.at(v))
+		return "{" + rlimitText(r[0]) + ", " + rlimitText(r[1]) + "}"
+	case "groups":
+		n := in.arg[0]
+		return fmt.Sprint(unsafe.Slice((*uint32)(l.at(v)), n))
+	case "capdata":
+		d := (*[2]unix.CapUserData)(l.at(v))
+		return fmt.Sprintf("{effective %s, permitted %s, inheritable %s}", capSet(d[0].Effective, d[1].Effective),
+			capSet(d[0].Permitted, d[1].Permitted), capSet(d[0].Inheritable, d[1].Inheritable))
+	case "prctlarg":
+		switch in.arg[0] {
+		case unix.PR_CAPBSET_DROP:
+			return capName(v)
+		case unix.PR_CAP_AMBIENT:
+			return ambients.format(v)
+		}
+	case "prctlarg2":
+		if in.arg[0] == unix.PR_CAP_AMBIENT && in.arg[1] == unix.PR_CAP_AMBIENT_RAISE {
+			return capName(v)
+		}
+	case "ioctlarg":
+		switch in.arg[1] {
+		case unix.TIOCSPTLCK:
+			return fmt.Sprintf("&%d", *(*int32)(l.at(v)))
+		case unix.TIOCGPTPEER:
+			return openFlags.format(v)
+		case unix.TIOCSWINSZ:
+			w := (*unix.Winsize)(l.at(v))
+			return fmt.Sprintf("{%d rows, %d columns}", w.Row, w.Col)
+		case unix.SIOCSIFFLAGS:
+			return "{" + strconv.Quote(l.str(v)) + ", IFF_UP}"
+		}
+	default:
+		if f := flagSet(kind); f != nil {
+			return f.format(v)
+		}
+	}
+	return strconv.Itoa(int(v))
+}
+
+func capName(v uintptr) string {
+	return strings.ToUpper("cap_" + capability.Cap(v).String())
+}
+
+func capSet(lo, hi uint32) string {
+	mask := uint64(hi)<<32 | uint64(lo)
+	var s []string
+	for c := range uintptr(64) {
+		if mask&(1<<c) != 0 {
+			s = append(s, capName(c))
+		}
+	}
+	if len(s) == 0 {
+		return "none"
+	}
+	return strings.Join(s, "|")
+}
+
+func rlimitText(v uint64) string {
+	if v == ^uint64(0) {
+		return "RLIM_INFINITY"
+	}
+	return strconv.FormatUint(v, 10)
+}
+
+func mountAttrText(a *unix.MountAttr) string {
+	var s []string
+	if a.Attr_set != 0 {
+		s = append(s, "set "+mountAttrs.format(uintptr(a.Attr_set)))
+	}
+	if a.Attr_clr != 0 {
+		s = append(s, "clear "+mountAttrs.format(uintptr(a.Attr_clr)))
+	}
+	if a.Propagation != 0 {
+		s = append(s, "propagation "+propagation.format(uintptr(a.Propagation)))
+	}
+	return "{" + strings.Join(s, ", ") + "}"
+}
+
+// at is the memory at an address in the arena.
+func (l *Linked) at(addr uintptr) unsafe.Pointer {
+	return unsafe.Add(l.base, addr-uintptr(l.base))
+}
+
+func (l *Linked) str(addr uintptr) string {
+	return unix.BytePtrToString((*byte)(l.at(addr)))
+}
+
+// brief names a call in an error: its name, and those of its arguments that
+// are strings, as in fsconfig(size=64q).
+func (p *Program) brief(i *Insn) string {
+	var strs []string
+	name, sep := "", ", "
+	str := func(a Arg) {
+		if s := unix.ByteSliceToString(p.data[a.v:]); s != "" {
+			strs = append(strs, s)
+		}
+	}
+	switch i.op {
+	case opOpen:
+		name = "open"
+		str(i.args[1])
+	case opStat:
+		name = "statx"
+	case opSendFD:
+		name = "sendmsg"
+	case opFork:
+		name = "clone3"
+	case opAccept:
+		name = "accept4"
+	case opCopy:
+		name = "copy"
+	case opExec:
+		// execvp(3) is told one name; the first path may only be one try.
+		name = "execve"
+		argv := p.word(i.args[1].v)
+		str(Arg{argData, argv})
+	case opCall:
+		c := describeCall(i.nr)
+		if c == nil {
+			return fmt.Sprintf("syscall_%d", i.nr)
+		}
+		name = c.name
+		if i.nr == unix.SYS_FSCONFIG {
+			sep = "="
+		}
+		for n, kind := range strings.Fields(c.args) {
+			a := i.args[n]
+			switch f := flagSet(kind); {
+			case kind == "str" && a.kind == argData:
+				str(a)
+			case f != nil && f.named && a.kind == argNumber:
+				strs = append(strs, f.format(a.v))
+			}
+		}
+	}
+	return name + "(" + strings.Join(strs, sep) + ")"
+}
+
+// word is the data offset held in a word of the unlinked data.
+func (p *Program) word(at uintptr) uintptr {
+	b := p.data[at : at+wordSize]
+	return *(*uintptr)(unsafe.Pointer(&b[0]))
+}

@@ -1,0 +1,280 @@
+// Package clone runs a program of system calls in a raw child process.
+//
+// A Program is built step by step in Go, each step with the config.json field
+// that asked for it; Link resolves its addresses into an arena; Start clones
+// the process, and the child, in which no Go runs any more, carries the
+// instructions out one after the other and ends in execve.
+//
+// The rules of the child hold in child.go, in copy.go and nowhere else.
+package clone
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Reg is a register: a word that an instruction's result is kept in and
+// that later instructions take as an argument. The zero Reg is none.
+type Reg uint32
+
+// An Arg is an argument of an instruction: a number, a register, or the
+// address of something in the program's data.
+type Arg struct {
+	kind argKind
+	v    uintptr
+}
+
+type argKind uint8
+
+const (
+	argNumber argKind = iota
+	argReg
+	argData
+)
+
+// Num is a number as an argument; a negative one is sign-extended.
+func Num[T ~int | ~int32 | ~uint32 | ~uintptr](v T) Arg { return Arg{argNumber, uintptr(v)} }
+
+// In is the value of r as an argument.
+func In(r Reg) Arg { return Arg{argReg, uintptr(r)} }
+
+// Cwd is AT_FDCWD.
+var Cwd = Num(unix.AT_FDCWD)
+
+// A Step is the part of a program that one config.json field asked for.
+type Step struct {
+	Field  string // such as "mounts[2]"; "" for what every container needs
+	Object string // such as the mount's destination
+}
+
+// An Insn is one instruction of a Program that is being built.
+type Insn struct {
+	op     uint32
+	nr     uintptr
+	args   [6]Arg
+	nargs  int
+	save   Reg
+	cond   Reg
+	negate bool
+	value  uintptr
+	log    Reg
+	ignore [3]unix.Errno
+	step   int
+}
+
+// Save keeps the result in r.
+func (i *Insn) Save(r Reg) *Insn { i.save = r; return i }
+
+// Ignore names up to three errnos after which the program goes on; the
+// register that takes the result then holds the errno's negative.
+func (i *Insn) Ignore(errs ...unix.Errno) *Insn { copy(i.ignore[:], errs); return i }
+
+// If makes the instruction run only if r holds v.
+func (i *Insn) If(r Reg, v uintptr) *Insn { i.cond, i.value, i.negate = r, v, false; return i }
+
+// Unless makes the instruction run only if r does not hold v.
+func (i *Insn) Unless(r Reg, v uintptr) *Insn { i.cond, i.value, i.negate = r, v, true; return i }
+
+// Log names the fs context (fsopen(2)) whose log tells why this call failed.
+func (i *Insn) Log(fs Reg) *Insn { i.log = fs; return i }
+
+// A Program is a list of instructions and the data that they point to.
+type Program struct {
+	// Flags of the clone3 that makes the child (CLONE_NEW*).
+	Flags uint64
+	// Preserve is how many descriptors from 3 up the child and what it
+	// executes inherit, besides 0, 1 and 2.
+	Preserve int
+	// Sync is the child's end of the socket to the parent.
+	Sync Reg
+
+	steps   []Step
+	code    []*Insn
+	data    []byte
+	fixups  []uintptr // offsets in data of words that hold an offset in data
+	regs    []string
+	inherit []Reg
+	forked  uintptr // offset in data of the pid that Fork made, 0 without one
+	waits   int
+	strs    map[string]uintptr
+}
+
+// New returns an empty program.
+func New() *Program {
+	p := &Program{regs: []string{""}, steps: []Step{{}}, strs: map[string]uintptr{}, data: make([]byte, 8)}
+	p.Sync = p.Inherit("sync")
+	return p
+}
+
+// Inherit returns a register for a descriptor that the child gets from the
+// caller; Options.FDs says which one. Descriptors from 3 up that are neither
+// inherited nor preserved are closed before the first instruction.
+func (p *Program) Inherit(name string) Reg {
+	r := p.Reg(name)
+	p.inherit = append(p.inherit, r)
+	return r
+}
+
+// Begin starts the step that the instructions to follow belong to.
+func (p *Program) Begin(field, object string) {
+	p.steps = append(p.steps, Step{field, object})
+}
+
+// Reg returns a new register; name is what explain prints for it.
+func (p *Program) Reg(name string) Reg {
+	p.regs = append(p.regs, name)
+	return Reg(len(p.regs) - 1)
+}
+
+// Str puts a NUL-terminated string into the data and returns its address. The
+// caller has made sure that s holds no NUL.
+func (p *Program) Str(s string) Arg {
+	at, ok := p.strs[s]
+	if !ok {
+		at = uintptr(len(p.data))
+		p.data = append(append(p.data, s...), 0)
+		p.strs[s] = at
+	}
+	return Arg{argData, at}
+}
+
+// Data puts the bytes of a struct into the data, aligned for any field.
+func (p *Program) Data(b []byte) Arg {
+	at := p.align()
+	p.data = append(p.data, b...)
+	return Arg{argData, at}
+}
+
+// Words puts an array of words into the data, followed by a zero word: argv,
+// envp, or a list of them.
+func (p *Program) Words(args []Arg) Arg {
+	at := p.align()
+	for _, a := range append(args, Arg{}) {
+		if a.kind == argData {
+			p.fixups = append(p.fixups, uintptr(len(p.data)))
+		}
+		p.data = appendWord(p.data, a.v)
+	}
+	return Arg{argData, at}
+}
+
+func (p *Program) align() uintptr {
+	for len(p.data)%8 != 0 {
+		p.data = append(p.data, 0)
+	}
+	return uintptr(len(p.data))
+}
+
+func appendWord(b []byte, v uintptr) []byte {
+	if wordSize == 8 {
+		return binary.NativeEndian.AppendUint64(b, uint64(v))
+	}
+	return binary.NativeEndian.AppendUint32(b, uint32(v))
+}
+
+// Bytes is the memory of a struct without pointers, as Data takes it.
+func Bytes[T any](v *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+}
+
+func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
+	i := &Insn{op: op, nr: nr, nargs: len(args), step: len(p.steps) - 1}
+	copy(i.args[:], args)
+	p.code = append(p.code, i)
+	return i
+}
+
+// Call appends the system call nr.
+func (p *Program) Call(nr uintptr, args ...Arg) *Insn { return p.add(opCall, nr, args...) }
+
+// What open-in-root makes of a path that does not exist.
+const (
+	MustExist = iota // ENOENT
+	MakeDir          // a directory, and the directories that lead to it
+	MakeFile         // an empty regular file, and the directories that lead to it
+	MakeLike         // one or the other, as the descriptor like is a directory or not
+)
+
+// OpenIn opens path below the descriptor root into the register fd, as if root
+// were the root directory: no "..", no absolute symlink and no magic link
+// leads out of it (openat2(2), RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS). flags
+// are openat2's, such as O_PATH. What is missing is made as kind says, one
+// component at a time, a last directory with mode perm and a last file with
+// perm as well; a symlink that leads nowhere is followed, and its target made.
+func (p *Program) OpenIn(root Reg, path string, kind int, like Reg, flags int, perm uint32, fd Reg) *Insn {
+	return p.add(opOpen, 0, In(root), p.Str(path), Num(kind), In(like), Num(flags|unix.O_CLOEXEC), Num(perm)).Save(fd)
+}
+
+// Stat keeps the file type of fd (S_IFMT bits of st_mode) in kind. With want
+// not 0 another type, or another device number than rdev where want is a
+// device, is a failure with errno err.
+func (p *Program) Stat(fd Reg, want uint32, major, minor uint32, err unix.Errno, kind Reg) *Insn {
+	return p.add(opStat, 0, In(fd), Num(want), Num(major), Num(minor), Num(uintptr(err))).Save(kind)
+}
+
+// Rendezvous makes the child wait for Process.Go and returns the number of the
+// wait, from 0. Unless quiet, Process.Next returns once the child is there. A
+// child whose parent is gone exits.
+func (p *Program) Rendezvous(quiet bool) int {
+	if !quiet {
+		p.add(opReport, 0)
+	}
+	p.add(opWait, 0, In(p.Sync))
+	p.waits++
+	return p.waits - 1
+}
+
+// SendFD sends descriptor fd over the socket sock with name as the message's
+// text (SCM_RIGHTS, unix(7)).
+func (p *Program) SendFD(sock, fd Reg, name string) *Insn {
+	return p.add(opSendFD, 0, In(sock), In(fd), p.Str(name), Num(len(name)))
+}
+
+// Fork clones the process with flags and goes on in the new one; the old one
+// reports its pid and exits. With CLONE_PARENT the new process is the caller's
+// child, as the old one was. A program forks at most once.
+func (p *Program) Fork(flags uint64) *Insn {
+	// The kernel writes the pid where the caller sees it before the new
+	// process runs: it is known even if the old one is killed just then.
+	pid := p.Data(make([]byte, 8))
+	p.forked = pid.v
+	args := cloneArgs{flags: flags | unix.CLONE_PARENT_SETTID}
+	at := p.Data(Bytes(&args))
+	word := at.v + unsafe.Offsetof(args.parentTID)
+	if wordSize == 8 {
+		binary.NativeEndian.PutUint64(p.data[word:], uint64(pid.v))
+	} else {
+		binary.NativeEndian.PutUint32(p.data[word:], uint32(pid.v))
+	}
+	p.fixups = append(p.fixups, word)
+	return p.add(opFork, 0, at, Num(unsafe.Sizeof(args)))
+}
+
+// Accept waits on the listening socket for a connection that sends a word,
+// and keeps it in conn. Connections that close without one are let go. A
+// failure from here on is reported to the connection.
+func (p *Program) Accept(listen, conn Reg) *Insn {
+	return p.add(opAccept, 0, In(listen)).Save(conn)
+}
+
+// Exec tries execve with each of paths, in order, as execvp(3) does along
+// PATH: what is not there is passed over, and a file that may not be executed
+// is the failure if nothing else can be.
+func (p *Program) Exec(paths, argv, envp []string) *Insn {
+	list := func(strs []string) Arg {
+		args := make([]Arg, len(strs), len(strs)+1)
+		for i, s := range strs {
+			args[i] = p.Str(s)
+		}
+		return p.Words(args)
+	}
+	return p.add(opExec, 0, list(paths), list(argv), list(envp))
+}
+
+// CopyTree copies the content of directory src into directory dst: directories,
+// regular files, symlinks, device nodes, fifos and sockets, with their modes
+// and times, and with their owners as far as the user namespace has them. A
+// tree deeper than 128 directories fails with ELOOP.
+func (p *Program) CopyTree(src, dst Reg) *Insn { return p.add(opCopy, 0, In(src), In(dst)) }
