@@ -25,7 +25,7 @@ type header struct {
 const (
 	opCall   = iota // a system call
 	opOpen          // open-in-root
-	opStat          // type of what a descriptor refers to
+	opStat          // check, or tell, what a descriptor refers to
 	opWait          // wait for the parent's word
 	opReport        // tell the parent that this point is reached
 	opSendFD        // send a descriptor

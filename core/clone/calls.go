@@ -51,7 +51,7 @@ var calls = [...]callDesc{
 	{SysSetresgid, "setresgid", "int int int"},
 	{SysSetresuid, "setresuid", "int int int"},
 	{unix.SYS_SETSID, "setsid", ""},
-	{unix.SYS_SOCKET, "socket", "int int int"},
+	{unix.SYS_SOCKET, "socket", "family socktype int"},
 	{unix.SYS_SYMLINKAT, "symlinkat", "str fd str"},
 	{unix.SYS_UMASK, "umask", "oct"},
 	{unix.SYS_UMOUNT2, "umount2", "str umount"},
@@ -117,7 +117,7 @@ func flagSet(kind string) *flags {
 }
 
 var flagSets = [...]*flags{&openFlags, &atFlags, &openTreeFlags, &moveMountFlags, &fsopenFlags, &fsmountFlags, &fsconfigs,
-	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &fileModes}
+	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &families, &sockTypes}
 
 var openFlags = flags{"open", true, false, []flag{
 	{unix.O_PATH, "O_PATH"}, {unix.O_RDWR, "O_RDWR"}, {unix.O_WRONLY, "O_WRONLY"},
@@ -198,4 +198,5 @@ var fileTypes = flags{"filetype", false, false, []flag{
 	{unix.S_IFBLK, "S_IFBLK"}, {unix.S_IFIFO, "S_IFIFO"}, {unix.S_IFSOCK, "S_IFSOCK"},
 }}
 
-var fileModes = flags{"filemode", true, false, fileTypes.names}
+var families = flags{"family", false, false, []flag{{unix.AF_UNIX, "AF_UNIX"}}}
+var sockTypes = flags{"socktype", true, false, []flag{{unix.SOCK_DGRAM, "SOCK_DGRAM"}, {unix.SOCK_CLOEXEC, "SOCK_CLOEXEC"}}}

@@ -299,8 +299,7 @@ func exec(base unsafe.Pointer, in *insn) syscall.Errno {
 	}
 }
 
-// fileType gives the S_IFMT bits of arg 0's mode, and holds them against what
-// was wanted.
+// fileType is Program.Must, and Program.IsDir where nothing is wanted.
 //
 //go:norace
 //go:nocheckptr
@@ -314,14 +313,17 @@ func fileType(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	kind := uintptr(*(*uint16)(unsafe.Add(b, statxMode))) & unix.S_IFMT
 	want := arg(base, in, 1)
 	if want == 0 {
-		return kind, 0
+		if kind == unix.S_IFDIR {
+			return 1, 0
+		}
+		return 0, 0
 	}
 	isDev := want == unix.S_IFCHR || want == unix.S_IFBLK
 	if kind != want || isDev && (uintptr(*(*uint32)(unsafe.Add(b, statxMajor))) != arg(base, in, 2) ||
 		uintptr(*(*uint32)(unsafe.Add(b, statxMinor))) != arg(base, in, 3)) {
 		return 0, syscall.Errno(arg(base, in, 4))
 	}
-	return kind, 0
+	return 0, 0
 }
 
 //go:norace

@@ -14,6 +14,7 @@ import (
 type Line struct {
 	Step Step
 	Text string // such as `fsopen("tmpfs", FSOPEN_CLOEXEC) = $fs`
+	Call string // its system call, or "" for an instruction that is more than one
 	Wait int    // number of the Rendezvous that this is, -1 for another
 }
 
@@ -27,6 +28,9 @@ func (l *Linked) Explain() []Line {
 			continue
 		}
 		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, i.nargs), Wait: -1}
+		if c := describeCall(in.nr); in.op == opCall && c != nil {
+			line.Call = c.name
+		}
 		if in.op == opWait {
 			line.Wait = waits
 			waits++
@@ -80,9 +84,6 @@ func condValue(v uintptr) string {
 	if int(v) < 0 {
 		return "-" + unix.ErrnoName(unix.Errno(-int(v)))
 	}
-	if s := fileTypes.format(v); v != 0 && !strings.HasPrefix(s, "0x") {
-		return s
-	}
 	return strconv.Itoa(int(v))
 }
 
@@ -97,7 +98,7 @@ func (l *Linked) call(in *insn, nargs int) string {
 		s := "statx(" + val(0) + ")"
 		switch t := in.arg[1]; t {
 		case 0:
-			return s + " type"
+			return s + " is a directory"
 		case unix.S_IFCHR, unix.S_IFBLK:
 			return fmt.Sprintf("%s must be %s %d:%d", s, fileTypes.format(t), in.arg[2], in.arg[3])
 		default:
@@ -147,7 +148,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 			return "AT_FDCWD"
 		}
 	case "oct":
-		return "0" + strconv.FormatUint(uint64(v), 8)
+		return fmt.Sprintf("%#03o", v)
 	case "str":
 		if v == 0 {
 			return "NULL"
@@ -162,6 +163,8 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 			return fmt.Sprintf("{%d variables}", len(s))
 		}
 		return "[" + strings.Join(s, ", ") + "]"
+	case "filemode":
+		return fileTypes.format(v&unix.S_IFMT) + "|0" + strconv.FormatUint(uint64(v&^unix.S_IFMT), 8)
 	case "dev":
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(uint64(v)), unix.Minor(uint64(v)))
 	case "mountattr":
@@ -311,4 +314,12 @@ func (p *Program) brief(i *Insn) string {
 func (p *Program) word(at uintptr) uintptr {
 	b := p.data[at : at+wordSize]
 	return *(*uintptr)(unsafe.Pointer(&b[0]))
+}
+
+// Clone is the call that makes the child, in words.
+func (l *Linked) Clone() string {
+	if l.prog.Flags == 0 {
+		return "clone3(SIGCHLD)"
+	}
+	return "clone3(" + namespaceFlags.format(uintptr(l.prog.Flags)) + ", SIGCHLD)"
 }

@@ -96,6 +96,7 @@ type Program struct {
 	fixups  []uintptr // offsets in data of words that hold an offset in data
 	regs    []string
 	inherit []Reg
+	guard   *guard
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
 	strs    map[string]uintptr
@@ -179,9 +180,30 @@ func Bytes[T any](v *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
 }
 
+// When makes every instruction that body adds run only if r holds v.
+func (p *Program) When(r Reg, v uintptr, body func()) { p.guarded(guard{r, v, false}, body) }
+
+// WhenNot makes every instruction that body adds run only if r does not hold v.
+func (p *Program) WhenNot(r Reg, v uintptr, body func()) { p.guarded(guard{r, v, true}, body) }
+
+func (p *Program) guarded(g guard, body func()) {
+	p.guard = &g
+	body()
+	p.guard = nil
+}
+
+type guard struct {
+	reg    Reg
+	value  uintptr
+	negate bool
+}
+
 func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
 	i := &Insn{op: op, nr: nr, nargs: len(args), step: len(p.steps) - 1}
 	copy(i.args[:], args)
+	if p.guard != nil {
+		i.cond, i.value, i.negate = p.guard.reg, p.guard.value, p.guard.negate
+	}
 	p.code = append(p.code, i)
 	return i
 }
@@ -207,11 +229,16 @@ func (p *Program) OpenIn(root Reg, path string, kind int, like Reg, flags int, p
 	return p.add(opOpen, 0, In(root), p.Str(path), Num(kind), In(like), Num(flags|unix.O_CLOEXEC), Num(perm)).Save(fd)
 }
 
-// Stat keeps the file type of fd (S_IFMT bits of st_mode) in kind. With want
-// not 0 another type, or another device number than rdev where want is a
-// device, is a failure with errno err.
-func (p *Program) Stat(fd Reg, want uint32, major, minor uint32, err unix.Errno, kind Reg) *Insn {
-	return p.add(opStat, 0, In(fd), Num(want), Num(major), Num(minor), Num(uintptr(err))).Save(kind)
+// Must fails with err unless fd is of the file type want (S_IFMT bits of
+// st_mode), and of the device number major:minor where that is a device.
+func (p *Program) Must(fd Reg, want uint32, major, minor uint32, err unix.Errno) *Insn {
+	return p.add(opStat, 0, In(fd), Num(want), Num(major), Num(minor), Num(uintptr(err)))
+}
+
+// IsDir keeps 1 in yes if fd is a directory, 0 if it is something else, and
+// -EBADF if it is no descriptor.
+func (p *Program) IsDir(fd, yes Reg) *Insn {
+	return p.add(opStat, 0, In(fd), Num(0)).Save(yes).Ignore(unix.EBADF)
 }
 
 // Rendezvous makes the child wait for Process.Go and returns the number of the

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -171,6 +172,7 @@ type Process struct {
 	sync   int
 	dead   bool
 	status unix.WaitStatus
+	broken atomic.Bool
 }
 
 // Start clones the process; the child runs the program. One program runs at a
@@ -279,11 +281,24 @@ func (f *Failure) Fault() *fault.Error {
 // ErrExec says that the program has come to its execve, and that succeeded.
 var ErrExec = errors.New("the program was executed")
 
+// ErrInterrupted says that Interrupt was called.
+var ErrInterrupted = errors.New("interrupted")
+
+// Interrupt makes the child exit at its next Rendezvous, and Next return
+// ErrInterrupted. It may be called while another goroutine is in Next.
+func (p *Process) Interrupt() {
+	p.broken.Store(true)
+	unix.Shutdown(p.sync, unix.SHUT_RDWR)
+}
+
 // Next waits until the child stands at a Rendezvous that is not quiet, and
 // returns nil; ErrExec after the execve; a *Failure; or what ended the child.
 func (p *Process) Next() error {
 	for {
 		m, text, err := receive(p.sync)
+		if p.broken.Load() {
+			return ErrInterrupted
+		}
 		if errors.Is(err, io.EOF) {
 			return p.ended()
 		}
@@ -354,6 +369,23 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 		p.dead, p.status = true, s
 	}
 	return s, err
+}
+
+// Reap is Wait for a caller that has no other children but those which the
+// child left behind: it reaps them as they end.
+func (p *Process) Reap() (unix.WaitStatus, error) {
+	for !p.dead {
+		var s unix.WaitStatus
+		pid, err := unix.Wait4(-1, &s, 0, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, fault.Op(err, "wait for process %d", p.Pid)
+		case pid == p.Pid:
+			p.dead, p.status = true, s
+		}
+	}
+	return p.status, nil
 }
 
 // Kill ends the child, and the one that it may have forked meanwhile, and

@@ -1,0 +1,108 @@
+package runtime
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"ocibox/applets/cli"
+	"ocibox/core/container"
+	"ocibox/core/fault"
+)
+
+// record is a container as state and list print it: the fields of runtime.md,
+// "State", and runc's.
+type record struct {
+	Version     string               `json:"ociVersion"`
+	ID          string               `json:"id"`
+	Pid         int                  `json:"pid"`
+	Status      specs.ContainerState `json:"status"`
+	Bundle      string               `json:"bundle"`
+	Rootfs      string               `json:"rootfs"`
+	Created     time.Time            `json:"created"`
+	Annotations map[string]string    `json:"annotations,omitempty"`
+	Owner       string               `json:"owner"`
+}
+
+func newRecord(c *container.Container) (record, error) {
+	status, err := c.Status()
+	r := record{c.Version, c.ID, c.Pid, status, c.Bundle, c.Rootfs, c.Created, c.Annotations, owner(c.Owner)}
+	if status == specs.StateStopped {
+		r.Pid = 0 // the number may be another process's by now
+	}
+	return r, err
+}
+
+// owner is the name of a uid, or "#" and the number where nobody has it.
+func owner(uid uint32) string {
+	users, err := user.ParsePasswdFileFilter("/etc/passwd", func(u user.User) bool { return u.Uid == int(uid) })
+	if err != nil || len(users) == 0 {
+		return "#" + strconv.Itoa(int(uid))
+	}
+	return users[0].Name
+}
+
+func state(e *env, f *cli.Flags, args []string) error {
+	id, err := parseID(e, f, args)
+	if err != nil {
+		return err
+	}
+	c, err := e.store.Load(id)
+	if err != nil {
+		return err
+	}
+	r, err := newRecord(c)
+	if err != nil {
+		return err
+	}
+	return printJSON(e.std.Out, r, "  ")
+}
+
+func list(e *env, f *cli.Flags, args []string) error {
+	format := f.StringP("format", "f", "table", "table or json")
+	quiet := f.BoolP("quiet", "q", false, "only the ids")
+	if err := f.Parse(e.std, args); err != nil {
+		return err
+	}
+	if _, err := f.Operands(0, 0); err != nil {
+		return err
+	}
+	if *format != "table" && *format != "json" {
+		return fault.Op(nil, "--format %s is not table or json", *format)
+	}
+	containers, failed := e.store.List()
+	records := []record{}
+	for _, c := range containers {
+		r, err := newRecord(c)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	if err := printList(e, records, *format, *quiet); err != nil {
+		return err
+	}
+	return failed
+}
+
+func printList(e *env, records []record, format string, quiet bool) error {
+	switch {
+	case quiet:
+		for _, r := range records {
+			fmt.Fprintln(e.std.Out, r.ID)
+		}
+		return nil
+	case format == "json":
+		return printJSON(e.std.Out, records, "")
+	}
+	w := tabwriter.NewWriter(e.std.Out, 12, 1, 3, ' ', 0)
+	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, r := range records {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", r.ID, r.Pid, r.Status, r.Bundle, r.Created.Format(time.RFC3339Nano), r.Owner)
+	}
+	return w.Flush()
+}

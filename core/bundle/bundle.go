@@ -1,0 +1,90 @@
+// Package bundle reads a bundle's config.json, and makes default ones.
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// ConfigName is the file that makes a directory a bundle.
+const ConfigName = "config.json"
+
+// maxConfig bounds the size of a config.json, in bytes. The largest that
+// engines write, with thousands of mounts, have one or two million.
+const maxConfig = 16 << 20
+
+// Load reads the config.json of the bundle dir. Errors name line and column.
+func Load(dir string) (*specs.Spec, error) {
+	path := filepath.Join(dir, ConfigName)
+	data, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Op(unix.ENOENT, "open %s", path).WithHint("a bundle is a directory with a config.json; -b names it, and spec makes the file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, fault.Op(nil, "%s is empty", path)
+	}
+	var s specs.Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, explain(path, data, err)
+	}
+	return &s, nil
+}
+
+func read(path string) ([]byte, error) {
+	// Not to be held up by a fifo.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fault.Op(nil, "%s is not a regular file", path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxConfig {
+		return nil, fault.Op(nil, "%s has %d bytes, more than %d", path, max(st.Size(), int64(len(data))), maxConfig)
+	}
+	return data, nil
+}
+
+func explain(path string, data []byte, err error) error {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		line, column := position(data, syntax.Offset)
+		return fault.Op(nil, "%s:%d:%d: %v", path, line, column, err)
+	case errors.As(err, &typ):
+		line, column := position(data, typ.Offset)
+		return fault.Field(typ.Field, "%s:%d:%d: %s given where %s is needed", path, line, column, typ.Value, typ.Type)
+	}
+	return fault.Op(err, "%s", path)
+}
+
+// position turns the number of bytes read into line and column, both from 1,
+// of the last byte.
+func position(data []byte, offset int64) (line, column int) {
+	offset = max(min(offset, int64(len(data))), 1)
+	before := data[:offset-1]
+	return 1 + bytes.Count(before, []byte("\n")), int(offset) - 1 - bytes.LastIndexByte(before, '\n')
+}

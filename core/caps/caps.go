@@ -1,0 +1,149 @@
+// Package caps reads capability names and makes the instructions that leave a
+// process with exactly the capabilities it was given.
+package caps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/capability"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+)
+
+// Set is a set of capabilities: bit n is capability n of capabilities(7).
+type Set uint64
+
+// All is every capability up to last.
+func All(last int) Set { return Set(1)<<(last+1) - 1 }
+
+// Sets are the five sets of a thread.
+type Sets struct{ Bounding, Effective, Permitted, Inheritable, Ambient Set }
+
+// Parse reads a name such as CAP_NET_RAW.
+func Parse(name string) (int, bool) {
+	for _, c := range capability.ListKnown() {
+		if strings.EqualFold("CAP_"+c.String(), name) {
+			return int(c), true
+		}
+	}
+	return 0, false
+}
+
+// Names lists the set's capabilities in the kernel's order.
+func (s Set) Names() []string {
+	var names []string
+	for n := range 64 {
+		if s&(1<<n) != 0 {
+			names = append(names, strings.ToUpper("CAP_"+capability.Cap(n).String()))
+		}
+	}
+	return names
+}
+
+// Read makes sets of the names in a config.json. What the kernel does not
+// know or have does not grant is left out with a warning, as config.md asks
+// ("process.capabilities"). have is what may be permitted.
+func Read(c *specs.LinuxCapabilities, have Set) (Sets, []string) {
+	var s Sets
+	var warnings []string
+	if c == nil {
+		return s, nil
+	}
+	warn := func(list, why string, names []string) {
+		if len(names) > 0 {
+			slices.Sort(names)
+			warnings = append(warnings, fmt.Sprintf("process.capabilities.%s: %s %s", list, strings.Join(names, ", "), why))
+		}
+	}
+	read := func(list string, names []string) Set {
+		var set Set
+		var unknown []string
+		for _, name := range names {
+			if n, ok := Parse(name); ok {
+				set |= 1 << n
+			} else {
+				unknown = append(unknown, name)
+			}
+		}
+		warn(list, "is unknown", unknown)
+		return set
+	}
+	limit := func(list string, set *Set, to Set, why string) {
+		warn(list, why, (*set &^ to).Names())
+		*set &= to
+	}
+	s.Bounding = read("bounding", c.Bounding)
+	s.Effective = read("effective", c.Effective)
+	s.Permitted = read("permitted", c.Permitted)
+	s.Inheritable = read("inheritable", c.Inheritable)
+	s.Ambient = read("ambient", c.Ambient)
+	const lacking = "cannot be granted: ocibox has it not itself"
+	limit("bounding", &s.Bounding, have, lacking)
+	limit("permitted", &s.Permitted, have, lacking)
+	limit("effective", &s.Effective, s.Permitted, "cannot be granted: it is not permitted")
+	limit("inheritable", &s.Inheritable, have, lacking)
+	limit("ambient", &s.Ambient, s.Permitted&s.Inheritable, "cannot be granted: it is not permitted and inheritable")
+	return s, warnings
+}
+
+// Own gives the permitted set of the calling thread, and the last capability
+// that the kernel knows.
+func Own() (have Set, last int, err error) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return 0, 0, fmt.Errorf("capget: %w", err)
+	}
+	have = Set(data[0].Permitted) | Set(data[1].Permitted)<<32
+	for last = 0; last < 63; last++ {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(last+1), 0, 0, 0); err != nil {
+			break
+		}
+	}
+	return have, last, nil
+}
+
+// Bound drops from the bounding set what it shall not have; it takes
+// CAP_SETPCAP, so it stands before the ids change.
+func (s Sets) Bound(p *clone.Program, last int) {
+	for n := range last + 1 {
+		if s.Bounding&(1<<n) == 0 {
+			p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_CAPBSET_DROP), clone.Num(n))
+		}
+	}
+}
+
+// Keep makes the permitted set survive the change of ids, capabilities(7).
+func Keep(p *clone.Program) {
+	p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_KEEPCAPS), clone.Num(1))
+}
+
+// Apply sets the other four sets, after the change of ids.
+func (s Sets) Apply(p *clone.Program) {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	for i := range data {
+		shift := 32 * i
+		data[i] = unix.CapUserData{Effective: uint32(s.Effective >> shift), Permitted: uint32(s.Permitted >> shift), Inheritable: uint32(s.Inheritable >> shift)}
+	}
+	p.Call(unix.SYS_CAPSET, p.Data(clone.Bytes(&hdr)), p.Data(clone.Bytes(&data)))
+	p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_CAP_AMBIENT), clone.Num(unix.PR_CAP_AMBIENT_CLEAR_ALL))
+	for n := range 64 {
+		if s.Ambient&(1<<n) != 0 {
+			p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_CAP_AMBIENT), clone.Num(unix.PR_CAP_AMBIENT_RAISE), clone.Num(n))
+		}
+	}
+}
+
+// Known is every capability that has a name here.
+func Known() Set {
+	var s Set
+	for _, c := range capability.ListKnown() {
+		s |= 1 << c
+	}
+	return s
+}

@@ -1,0 +1,1 @@
+// Empty: it lets spawn.go declare functions without a body.

@@ -1,0 +1,326 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/bundle"
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+	"ocibox/core/namespace"
+	"ocibox/core/plan"
+	"ocibox/core/pty"
+)
+
+// Options say how a container is created or run.
+type Options struct {
+	ID            string
+	Bundle        string // "" for the working directory
+	PidFile       string // gets the init's pid, or ""
+	ConsoleSocket string // takes the terminal's master, or ""
+	PreserveFDs   int    // descriptors from 3 up for the process
+	Foreground    bool   // the caller stays, with the terminal or the streams
+	// Interrupt, if not nil, brings a signal that ends the attempt.
+	Interrupt <-chan os.Signal
+	// Warn is told what of the config.json has no effect.
+	Warn func(string)
+}
+
+// attempt is a container in the making. Its undo list takes back, in reverse,
+// what was done so far.
+type attempt struct {
+	Options
+	store   Store
+	spec    *specs.Spec
+	plan    *plan.Plan
+	c       *Container
+	linked  *clone.Linked
+	proc    *clone.Process
+	console *os.File // brings the master to a caller that stays
+	undo    []func() error
+	close   []func()
+	done    chan struct{}
+	stopped chan os.Signal
+}
+
+// Compile makes the plan for the bundle, without touching anything.
+func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
+	dir, err := filepath.Abs(o.Bundle)
+	if err != nil {
+		return nil, nil, fault.Op(err, "find the working directory")
+	}
+	spec, err := bundle.Load(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	host, err := Host()
+	if err != nil {
+		return nil, nil, err
+	}
+	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started, PreserveFDs: o.PreserveFDs}
+	if spec.Root != nil && spec.Process != nil {
+		rootfs := spec.Root.Path
+		if !filepath.IsAbs(rootfs) {
+			rootfs = filepath.Join(dir, rootfs)
+		}
+		if in.Home, err = home(spec, rootfs, dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	p, err := plan.Compile(in)
+	return spec, p, err
+}
+
+// Create creates a container, whose init then waits for Start.
+func (s Store) Create(o Options) error {
+	a, err := s.prepare(o, false)
+	if err != nil {
+		return err
+	}
+	defer a.release()
+	return a.undone(a.launch())
+}
+
+// prepare checks everything that can be checked before anything is made.
+func (s Store) prepare(o Options, started bool) (*attempt, error) {
+	if err := CheckID(o.ID); err != nil {
+		return nil, err
+	}
+	spec, p, err := Compile(o, started)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range p.Warnings {
+		o.Warn(w)
+	}
+	if err := checkConsole(spec.Process.Terminal, o); err != nil {
+		return nil, err
+	}
+	if err := checkRoot(p.RootFS); err != nil {
+		return nil, err
+	}
+	if err := checkPreserved(o.PreserveFDs); err != nil {
+		return nil, err
+	}
+	return &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}, nil
+}
+
+func checkConsole(terminal bool, o Options) error {
+	switch {
+	case terminal && !o.Foreground && o.ConsoleSocket == "":
+		return fault.Field("process.terminal", "is true, and there is no --console-socket to send the terminal to").WithHint("recvtty makes such a socket; in the foreground, the caller's terminal is used")
+	case !terminal && o.ConsoleSocket != "":
+		return fault.Field("process.terminal", "is false: there is no terminal for --console-socket")
+	case o.Foreground && o.ConsoleSocket != "":
+		return fault.Field("process.terminal", "the caller's terminal is used in the foreground: --console-socket is for a detached container")
+	}
+	return nil
+}
+
+// checkRoot says in plain words what would make the first mount fail.
+func checkRoot(path string) error {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	switch {
+	case err != nil:
+		return &fault.Error{Field: "root.path", Text: path, Err: err}
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return fault.Field("root.path", "%s is a symlink", path)
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fault.Field("root.path", "%s is not a directory", path)
+	}
+	return nil
+}
+
+// checkPreserved makes sure that the caller did pass the descriptors: those
+// that the Go runtime opened for itself are close-on-exec.
+func checkPreserved(n int) error {
+	if n < 0 {
+		return fault.Op(nil, "--preserve-fds %d is negative", n)
+	}
+	for fd := 3; fd < 3+n; fd++ {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err != nil || flags&unix.FD_CLOEXEC != 0 {
+			return fault.Op(nil, "--preserve-fds %d: descriptor %d is not open", n, fd)
+		}
+	}
+	return nil
+}
+
+// launch makes the container up to where its init waits, or runs.
+func (a *attempt) launch() error {
+	c, err := a.store.make(a.ID)
+	if err != nil {
+		return err
+	}
+	a.c = c
+	a.undo = append(a.undo, c.remove)
+	a.close = append(a.close, c.Unlock)
+	fds, err := a.descriptors()
+	if err != nil {
+		return err
+	}
+	if a.linked, err = a.plan.Program.Link(); err != nil {
+		return err
+	}
+	if a.proc, err = a.linked.Start(fds...); err != nil {
+		return explainClone(err, a.plan.Program.Flags)
+	}
+	a.close = append(a.close, a.proc.Release)
+	a.undo = append(a.undo, a.proc.Kill)
+	a.watch()
+	for i, stop := range a.plan.Stops {
+		if !stop.Quiet {
+			if err := a.next(); err != nil {
+				return err
+			}
+		}
+		for _, action := range stop.Actions {
+			if action.Do == nil {
+				continue
+			}
+			if err := action.Do(a.proc.Pid); err != nil {
+				return fault.In(action.Field, err)
+			}
+		}
+		if i == len(a.plan.Stops)-1 {
+			if err := a.record(); err != nil {
+				return err
+			}
+		}
+		if err := a.proc.Go(); err != nil {
+			if why := a.next(); why != nil {
+				return why
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// next waits for the child and turns its failure into an error.
+func (a *attempt) next() error {
+	err := a.proc.Next()
+	var f *clone.Failure
+	switch {
+	case errors.Is(err, clone.ErrInterrupted):
+		return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
+	case errors.As(err, &f):
+		return explain(f, a.spec, a.plan)
+	}
+	return err
+}
+
+// watch ends the child when a signal comes; next says so.
+func (a *attempt) watch() {
+	a.stopped = make(chan os.Signal, 1)
+	go func() {
+		select {
+		case sig := <-a.Interrupt:
+			a.stopped <- sig
+			a.proc.Interrupt()
+		case <-a.done:
+		}
+	}()
+}
+
+// descriptors opens what the child starts with.
+func (a *attempt) descriptors() ([]clone.FD, error) {
+	var fds []clone.FD
+	add := func(r clone.Reg, fd int) {
+		fds = append(fds, clone.FD{Reg: r, FD: fd})
+		a.close = append(a.close, func() { unix.Close(fd) })
+	}
+	for _, j := range a.plan.Joins {
+		fd, err := namespace.Open(j.Path, j.Kind)
+		if err != nil {
+			return nil, fault.In(j.Field+".path", err)
+		}
+		add(j.Reg, fd)
+	}
+	if a.plan.Listen != 0 {
+		fd, err := a.c.listen()
+		if err != nil {
+			return nil, err
+		}
+		add(a.plan.Listen, fd)
+	}
+	if a.plan.Console != 0 {
+		fd, err := a.consoleEnd()
+		if err != nil {
+			return nil, err
+		}
+		add(a.plan.Console, fd)
+	}
+	return fds, nil
+}
+
+// consoleEnd is the socket that the child sends its terminal to.
+func (a *attempt) consoleEnd() (int, error) {
+	if !a.Foreground {
+		sock, err := pty.Dial(a.ConsoleSocket)
+		if err != nil {
+			return -1, fault.In("process.terminal", err)
+		}
+		defer sock.Close()
+		return unix.FcntlInt(sock.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fault.Op(err, "make a socket pair")
+	}
+	a.console = os.NewFile(uintptr(pair[0]), "console")
+	a.close = append(a.close, func() { a.console.Close() })
+	return pair[1], nil
+}
+
+// record makes the container known: its init stands ready.
+func (a *attempt) record() error {
+	start, err := startTime(a.proc.Pid)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(a.Bundle)
+	if err != nil {
+		return fault.Op(err, "find the working directory")
+	}
+	a.c.State = State{
+		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: dir, Rootfs: a.plan.RootFS,
+		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
+		Paths: a.plan.Paths,
+	}
+	if a.PidFile != "" {
+		if err := WriteFile(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
+			return err
+		}
+		a.undo = append(a.undo, func() error { return os.Remove(a.PidFile) })
+	}
+	return a.c.save()
+}
+
+// undone takes everything back if err is not nil.
+func (a *attempt) undone(err error) error {
+	if err == nil {
+		return nil
+	}
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		if e := a.undo[i](); e != nil {
+			err = &fault.Error{Text: err.Error() + "; and then", Err: e, Hint: fault.Hint(err)}
+		}
+	}
+	return err
+}
+
+// release closes what the caller need not keep. The child is not waited for.
+func (a *attempt) release() {
+	close(a.done)
+	for i := len(a.close) - 1; i >= 0; i-- {
+		a.close[i]()
+	}
+}

@@ -1,0 +1,208 @@
+package container
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/namespace"
+	"ocibox/core/plan"
+	"ocibox/core/rootfs"
+)
+
+// A hint is printed only where its cause was found on the host. These
+// functions return "" where it was not.
+
+// explain makes an error of a failed instruction, with a hint.
+func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
+	e := f.Fault()
+	call, _, _ := strings.Cut(f.Call, "(")
+	has := func(t specs.LinuxNamespaceType) bool {
+		for _, n := range s.Linux.Namespaces {
+			if n.Type == t {
+				return true
+			}
+		}
+		return false
+	}
+	var mount *specs.Mount
+	var i int
+	if n, _ := fmt.Sscanf(f.Step.Field, "mounts[%d]", &i); n == 1 && i < len(s.Mounts) {
+		mount = &s.Mounts[i]
+	}
+	user := has(specs.UserNamespace)
+	switch {
+	case call == "clone3" || call == "unshare":
+		e.Hint = namespaceHint(f.Errno, p.Program.Flags)
+	case call == "execve":
+		e.Hint = execHint(p.RootFS, p.Paths, f.Errno)
+	case call == "prlimit64" && f.Errno == unix.EPERM:
+		e.Hint = rlimitHint(s, f.Step)
+	case call == "pivot_root" && f.Errno == unix.EINVAL:
+		e.Hint = pivotHint()
+	case f.Step.Field == "process.terminal" && call == "open" && f.Errno == unix.ENOENT:
+		e.Hint = "the terminal is made in the container's devpts: config.json needs a mount of type devpts at /dev/pts"
+	case mount == nil:
+	case mount.Type == "sysfs" && f.Errno == unix.EPERM && user && !has(specs.NetworkNamespace):
+		e.Hint = "a user namespace may mount sysfs only with a network namespace of its own: add one, or bind /sys"
+	case mount.Type == "proc" && f.Errno == unix.EPERM && user:
+		e.Hint = procHint(has(specs.PIDNamespace))
+	case mount.Type == "devpts" && f.Errno == unix.EINVAL && user:
+		for _, o := range mount.Options {
+			if strings.HasPrefix(o, "gid=") {
+				e.Hint = fmt.Sprintf("%s: that group has to be in linux.gidMappings", o)
+			}
+		}
+	case call == "open_tree" && f.Errno == unix.EINVAL && user:
+		if below := mountsBelow(mount.Source); len(below) > 0 {
+			e.Hint = fmt.Sprintf("a user namespace may not uncover what %s is mounted over: rbind takes it along", below[0])
+		}
+	}
+	return e
+}
+
+func explainClone(err error, flags uint64) error {
+	var f *clone.Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	e := f.Fault()
+	e.Field = "linux.namespaces"
+	e.Hint = namespaceHint(f.Errno, flags)
+	return e
+}
+
+func procValue(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// namespaceHint finds the setting that forbids a new namespace, namespaces(7).
+func namespaceHint(e error, flags uint64) string {
+	switch {
+	case errors.Is(e, unix.ENOSPC):
+		var limits []string
+		for _, k := range namespace.Kinds {
+			path := "/proc/sys/user/max_" + k.Proc + "_namespaces"
+			if v := procValue(path); flags&k.Flag != 0 && v != "" {
+				limits = append(limits, fmt.Sprintf("%s is %s", path, v))
+			}
+		}
+		return "a limit on namespaces is reached: " + strings.Join(limits, ", ")
+	case errors.Is(e, unix.EPERM) && flags&unix.CLONE_NEWUSER != 0:
+		for _, s := range []struct{ path, value string }{
+			{"/proc/sys/kernel/unprivileged_userns_clone", "0"},
+			{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"},
+		} {
+			if procValue(s.path) == s.value {
+				return fmt.Sprintf("%s is %s: plain users may not make user namespaces here", s.path, s.value)
+			}
+		}
+	case errors.Is(e, unix.EPERM) && os.Geteuid() != 0:
+		return "a plain user needs a user namespace: spec --rootless makes such a config.json"
+	}
+	return ""
+}
+
+// procHint tells why a new procfs is refused in a user namespace.
+func procHint(ownPid bool) string {
+	if !ownPid {
+		return "a user namespace may mount proc only with a pid namespace of its own: add one, or bind /proc"
+	}
+	if below := mountsBelow("/proc"); len(below) > 0 {
+		return fmt.Sprintf("the outer /proc is partly covered, by %s: a user namespace gets no view past that", strings.Join(below, ", "))
+	}
+	return ""
+}
+
+// mountsBelow lists the mount points below dir, proc_pid_mountinfo(5).
+func mountsBelow(dir string) []string {
+	var below []string
+	for line := range strings.Lines(procValue("/proc/self/mountinfo") + "\n") {
+		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], strings.TrimSuffix(dir, "/")+"/") {
+			below = append(below, f[4])
+		}
+	}
+	return below
+}
+
+func rlimitHint(s *specs.Spec, step clone.Step) string {
+	var i int
+	if n, _ := fmt.Sscanf(step.Field, "process.rlimits[%d]", &i); n != 1 || i >= len(s.Process.Rlimits) {
+		return ""
+	}
+	want := s.Process.Rlimits[i]
+	number, ok := plan.RlimitNumber(want.Type)
+	if !ok {
+		return ""
+	}
+	var now unix.Rlimit
+	if err := unix.Getrlimit(number, &now); err != nil || want.Hard <= now.Max {
+		return ""
+	}
+	return fmt.Sprintf("the hard limit is %d here, and raising it to %d takes CAP_SYS_RESOURCE", now.Max, want.Hard)
+}
+
+func pivotHint() string {
+	var st unix.Statfs_t
+	if err := unix.Statfs("/", &st); err == nil && (st.Type == unix.RAMFS_MAGIC || st.Type == unix.TMPFS_MAGIC) {
+		return "the root of this host is its initramfs, out of which pivot_root(2) does not lead"
+	}
+	return ""
+}
+
+// machines are the ELF machines that each of our architectures executes.
+var machines = [...]struct {
+	arch    string
+	machine []elf.Machine
+}{
+	{"amd64", []elf.Machine{elf.EM_X86_64, elf.EM_386}}, {"386", []elf.Machine{elf.EM_386, elf.EM_X86_64}},
+	{"arm64", []elf.Machine{elf.EM_AARCH64, elf.EM_ARM}}, {"arm", []elf.Machine{elf.EM_ARM, elf.EM_AARCH64}},
+	{"riscv64", []elf.Machine{elf.EM_RISCV}}, {"s390x", []elf.Machine{elf.EM_S390}}, {"ppc64le", []elf.Machine{elf.EM_PPC64}},
+}
+
+// execHint looks at the files that could not be executed.
+func execHint(root string, paths []string, e error) string {
+	for _, path := range paths {
+		f, err := openIn(root, path)
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		interp, machine, isProgram := rootfs.Interpreter(f)
+		st, err := f.Stat()
+		switch {
+		case err != nil:
+		case errors.Is(e, unix.EACCES) && st.Mode()&0o111 == 0:
+			return fmt.Sprintf("%s has mode %04o: nobody may execute it", path, st.Mode().Perm())
+		case errors.Is(e, unix.ENOENT) && interp != "":
+			if i, err := openIn(root, interp); err == nil {
+				i.Close()
+			} else {
+				return fmt.Sprintf("%s is there, but %s, which it needs to run, is not", path, interp)
+			}
+		case errors.Is(e, unix.ENOEXEC) && !isProgram:
+			return fmt.Sprintf("%s is neither an ELF program nor a script that begins with #!", path)
+		case errors.Is(e, unix.ENOEXEC) && machine != elf.EM_NONE:
+			for _, m := range machines {
+				if m.arch == runtime.GOARCH && m.machine[0] != machine && m.machine[1%len(m.machine)] != machine {
+					return fmt.Sprintf("%s is for %v, this machine is %s", path, machine, runtime.GOARCH)
+				}
+			}
+		}
+	}
+	if len(paths) > 1 && errors.Is(e, unix.ENOENT) {
+		return "it was looked for as " + strings.Join(paths, ", ")
+	}
+	return ""
+}

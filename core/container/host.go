@@ -1,0 +1,114 @@
+package container
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/caps"
+	"ocibox/core/fault"
+	"ocibox/core/idmap"
+	"ocibox/core/nofile"
+	"ocibox/core/plan"
+)
+
+// Host is what a plan has to know of the calling process and its host.
+func Host() (plan.Host, error) {
+	h := plan.Host{Self: idmap.Current()}
+	var err error
+	if h.Caps, h.CapLast, err = caps.Own(); err != nil {
+		return h, err
+	}
+	initial, err := idmap.InInitialUserns()
+	if err != nil {
+		return h, err
+	}
+	h.Userns = !initial
+	if h.Userns {
+		word, err := os.ReadFile("/proc/self/setgroups")
+		if err != nil {
+			return h, err
+		}
+		h.NoSetgroups = bytes.HasPrefix(word, []byte("deny"))
+	}
+	if soft, hard, ok := nofile.AtStart(); ok {
+		h.Nofile = [2]uint64{soft, hard}
+	}
+	null := unix.Mkdev(1, 3)
+	for fd := range h.Stdio {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			h.Stdio[fd].Shared = true // nothing there to give away
+			continue
+		}
+		h.Stdio[fd] = plan.Stream{UID: st.Uid, Shared: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == null}
+	}
+	return h, nil
+}
+
+// maxPasswd bounds how much of a container's passwd is read, in bytes.
+const maxPasswd = 4 << 20
+
+// home finds the home directory of the process's user: in the /etc/passwd that
+// the container will see, or else "/", as login(1) has it.
+func home(s *specs.Spec, rootfs, bundle string) (string, error) {
+	path := "/etc/passwd"
+	for _, m := range s.Mounts {
+		if filepath.Clean(m.Destination) == path && slices.ContainsFunc(m.Options, func(o string) bool { return o == "bind" || o == "rbind" }) {
+			path, rootfs = m.Source, "/"
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(bundle, path)
+			}
+		}
+	}
+	data, err := readIn(rootfs, path, maxPasswd)
+	if err != nil {
+		// Not there, or not to be read by us: nobody has a home then.
+		return "/", nil
+	}
+	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(s.Process.User.UID) })
+	if err != nil || len(users) == 0 || users[0].Home == "" {
+		return "/", nil
+	}
+	if bytes.IndexByte([]byte(users[0].Home), 0) >= 0 {
+		return "", fault.Op(nil, "%s: home of uid %s holds a NUL byte", path, strconv.Itoa(users[0].Uid))
+	}
+	return users[0].Home, nil
+}
+
+// readIn reads a regular file of at most limit bytes below root.
+func readIn(root, path string, limit int64) ([]byte, error) {
+	f, err := openIn(root, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
+}
+
+// openIn opens a regular file below root, no symlink leading out of it.
+func openIn(root, path string) (*os.File, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(dir)
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(dir, path, &how)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, fault.Op(err, "%s is not a regular file", path)
+	}
+	return f, nil
+}

@@ -1,0 +1,190 @@
+package container
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// startTime is when a process was started, in clock ticks since boot, or 0 if
+// it is not there or has ended. With the pid it names a process for good.
+func startTime(pid int) (uint64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			if _, err := os.Stat("/proc/self/stat"); err != nil {
+				return 0, fault.Op(err, "look at process %d", pid).WithHint("/proc has to be mounted")
+			}
+			return 0, nil
+		}
+		return 0, fault.Op(err, "look at process %d", pid)
+	}
+	// The name, in parentheses, may hold anything; the state, field 3 of
+	// proc_pid_stat(5), follows it.
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	const state, start = 3 - 3, 22 - 3
+	if len(fields) <= start {
+		return 0, fault.Op(nil, "/proc/%d/stat: %q", pid, data)
+	}
+	if s := fields[state][0]; s == 'Z' || s == 'X' {
+		return 0, nil
+	}
+	return strconv.ParseUint(string(fields[start]), 10, 64)
+}
+
+// alive says whether the container's init runs.
+func (c *Container) alive() (bool, error) {
+	if c.Pid == 0 {
+		return false, nil
+	}
+	t, err := startTime(c.Pid)
+	return t != 0 && t == c.StartTime, err
+}
+
+// Status is the container's state in the words of runtime.md, "State".
+func (c *Container) Status() (specs.ContainerState, error) {
+	if c.Pid == 0 {
+		return specs.StateCreating, nil
+	}
+	alive, err := c.alive()
+	switch {
+	case err != nil:
+		return "", err
+	case !alive:
+		return specs.StateStopped, nil
+	case c.waits():
+		return specs.StateCreated, nil
+	}
+	return specs.StateRunning, nil
+}
+
+// waits says whether the container's init waits on start.sock: someone listens
+// there until it executes the container's program. A connection that says
+// nothing is none to it.
+func (c *Container) waits() bool {
+	fd, err := c.connect(unix.SOCK_NONBLOCK)
+	if err != nil {
+		// A full queue is a sign of life.
+		return errors.Is(err, unix.EAGAIN)
+	}
+	unix.Close(fd)
+	return true
+}
+
+// sockAddr names start.sock in the container's folder by a descriptor: its
+// path may be longer than sun_path.
+func (c *Container) sockAddr() (addr *unix.SockaddrUnix, done func(), err error) {
+	fd, err := unix.Open(c.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", fd, startSock)}, func() { unix.Close(fd) }, nil
+}
+
+func (c *Container) socket(flags int, use func(fd int, addr unix.Sockaddr) error) (int, error) {
+	addr, done, err := c.sockAddr()
+	if err != nil {
+		return -1, err
+	}
+	defer done()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|flags, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := use(fd, addr); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (c *Container) connect(flags int) (int, error) {
+	return c.socket(flags, func(fd int, addr unix.Sockaddr) error { return unix.Connect(fd, addr) })
+}
+
+// startBacklog is how many may ask for the container's start, or its status,
+// at once.
+const startBacklog = 64
+
+func (c *Container) listen() (int, error) {
+	fd, err := c.socket(0, func(fd int, addr unix.Sockaddr) error {
+		if err := unix.Bind(fd, addr); err != nil {
+			return err
+		}
+		return unix.Listen(fd, startBacklog)
+	})
+	if err != nil {
+		return -1, fault.Op(err, "listen on %s/%s", c.dir, startSock)
+	}
+	return fd, nil
+}
+
+// signal sends sig to the container's init, and to no other process that has
+// its pid now.
+func (c *Container) signal(sig unix.Signal) error {
+	pidfd, err := unix.PidfdOpen(c.Pid, 0)
+	if err == nil {
+		defer unix.Close(pidfd)
+		alive, err := c.alive()
+		if err != nil {
+			return err
+		}
+		if alive {
+			if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
+				return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)
+			}
+			return nil
+		}
+		err = unix.ESRCH
+	}
+	if errors.Is(err, unix.ESRCH) || err == nil {
+		return fault.Op(nil, "container %s is not running", c.ID)
+	}
+	return fault.Op(err, "open process %d", c.Pid)
+}
+
+// killPatience is how long a process that was sent SIGKILL may take to go:
+// one that holds much memory, or is in the kernel, takes its time.
+const killPatience = 10 * time.Second
+
+// end kills the container's init, if it runs, and waits until it is gone.
+func (c *Container) end() error {
+	alive, err := c.alive()
+	if err != nil || !alive {
+		return err
+	}
+	pidfd, err := unix.PidfdOpen(c.Pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fault.Op(err, "open process %d", c.Pid)
+	}
+	defer unix.Close(pidfd)
+	// The pid may have been taken over before it was opened.
+	if alive, err := c.alive(); err != nil || !alive {
+		return err
+	}
+	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fault.Op(err, "kill process %d", c.Pid)
+	}
+	deadline := time.Now().Add(killPatience)
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fault.Op(nil, "process %d did not end within %v of SIGKILL", c.Pid, killPatience)
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		if n > 0 || err != nil && err != unix.EINTR {
+			return err
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+	"ocibox/core/pty"
+)
+
+// Run creates a container and starts it. In the foreground it stays until the
+// container's process has ended, and returns its exit status as a shell gives
+// it: 128 and the number for a signal. The container is deleted then, unless
+// keep.
+func (s Store) Run(o Options, keep bool) (status int, err error) {
+	a, err := s.prepare(o, true)
+	if err != nil {
+		return 0, err
+	}
+	defer a.release()
+	if o.Foreground {
+		// Processes that the container's init leaves behind become ours, not
+		// the host's init's, while we are there to reap them.
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return 0, fault.Op(err, "become a subreaper")
+		}
+	}
+	err = a.launch()
+	if err == nil {
+		if err = a.next(); errors.Is(err, clone.ErrExec) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return 0, a.undone(err)
+	}
+	if !o.Foreground {
+		return 0, nil
+	}
+	status, err = a.attend()
+	if err != nil {
+		return 0, a.undone(err)
+	}
+	if keep {
+		return status, nil
+	}
+	if err := s.Delete(o.ID, false); !errors.Is(err, ErrUnknown) {
+		return status, err
+	}
+	return status, nil // somebody else has deleted it
+}
+
+// attend relays the terminal and the signals until the init has ended.
+func (a *attempt) attend() (int, error) {
+	a.c.Unlock()
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	defer signal.Stop(signals)
+	go a.forward(signals)
+
+	relayed := make(chan error, 1)
+	ended := make(chan struct{})
+	if a.console != nil {
+		master, _, err := pty.Receive(a.console)
+		if err != nil {
+			return 0, fault.In("process.terminal", err)
+		}
+		defer master.Close()
+		go func() { relayed <- pty.Relay(master, os.Stdin, os.Stdout, pty.Options{Done: ended}) }()
+	} else {
+		relayed <- nil
+	}
+	status, err := a.proc.Reap()
+	close(ended)
+	if e := <-relayed; err == nil && e != nil {
+		err = fault.In("process.terminal", e)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return status.ExitStatus(), nil
+}
+
+// forward passes on what the caller is sent, but for what concerns the caller
+// alone: its children, its terminal's size, and the Go runtime's own signal.
+func (a *attempt) forward(signals <-chan os.Signal) {
+	for {
+		select {
+		case sig := <-signals:
+			switch sig {
+			case unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
+			default:
+				// It may have ended meanwhile; then there is nothing to tell.
+				_ = a.c.signal(sig.(unix.Signal))
+			}
+		case <-a.done:
+			return
+		}
+	}
+}

@@ -1,0 +1,233 @@
+// Package container is the life of a container: create, start, kill, delete,
+// and the folder that its state is kept in.
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// State is what is kept of a container, in state.json. Its first fields are
+// those of runtime-spec, runtime.md, "State".
+type State struct {
+	Version     string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Pid         int               `json:"pid"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Owner       uint32            `json:"owner"`     // uid of who created it
+	StartTime   uint64            `json:"startTime"` // of Pid, in clock ticks since boot
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Paths are what Start will try to execute, in order, for its errors.
+	Paths []string `json:"paths"`
+}
+
+// Store is the folder with one folder for each container, by its id.
+type Store struct{ Root string }
+
+// Container is one container's folder.
+type Container struct {
+	State
+	dir    string
+	folder *os.File // holds the lock
+}
+
+const (
+	stateFile = "state.json"
+	startSock = "start.sock"
+)
+
+// maxID is NAME_MAX: an id is the name of a folder.
+const maxID = 255
+
+// CheckID says what is wrong with a container id. It takes what runc takes:
+// letters, digits and _ + - . of ASCII.
+func CheckID(id string) error {
+	switch {
+	case id == "":
+		return fault.Op(nil, "the container id is empty")
+	case len(id) > maxID:
+		return fault.Op(nil, "the container id has %d bytes, more than %d", len(id), maxID)
+	case id == "." || id == "..":
+		return fault.Op(nil, "the container id %q is not a name", id)
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '+', c == '-', c == '.':
+		default:
+			return fault.Op(nil, "the container id %q has a %q: letters, digits and _+-. can be in it", id, c)
+		}
+	}
+	return nil
+}
+
+// make makes the folder of a new container, locked. Nobody else makes one of
+// that name.
+func (s Store) make(id string) (*Container, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.Root, 0o711); err != nil {
+		return nil, fault.Op(err, "make the state folder %s", s.Root)
+	}
+	dir := filepath.Join(s.Root, id)
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fault.Op(nil, "container %s exists already", id).WithHint("its state is in %s; delete removes it", dir)
+	}
+	if err != nil {
+		return nil, fault.Op(err, "make the container's state folder")
+	}
+	c := &Container{State: State{ID: id}, dir: dir}
+	if err := c.lock(); err != nil {
+		os.Remove(dir)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Container) lock() error {
+	f, err := os.Open(c.dir)
+	if err != nil {
+		return fault.Op(err, "open the container's state folder")
+	}
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return fault.Op(err, "lock %s", c.dir)
+	}
+	c.folder = f
+	return nil
+}
+
+// Unlock lets others change the container.
+func (c *Container) Unlock() {
+	if c.folder != nil {
+		c.folder.Close()
+		c.folder = nil
+	}
+}
+
+// ErrUnknown is the cause of an error about a container that is not there.
+var ErrUnknown = errors.New("container does not exist")
+
+// Load reads a container's state.
+func (s Store) Load(id string) (*Container, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	c := &Container{dir: filepath.Join(s.Root, id)}
+	data, err := os.ReadFile(filepath.Join(c.dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(c.dir); err == nil {
+			c.State = State{Version: specs.Version, ID: id}
+			return c, nil // being created, or never finished
+		}
+		return nil, fault.Op(ErrUnknown, "%s", id).WithHint("the state folder is %s; --root names another, list shows what is there", s.Root)
+	}
+	if err != nil {
+		return nil, fault.Op(err, "read the state of %s", id)
+	}
+	if err := json.Unmarshal(data, &c.State); err != nil {
+		return nil, fault.Op(err, "read %s", filepath.Join(c.dir, stateFile))
+	}
+	return c, nil
+}
+
+// Lock is Load, with the container locked: nobody else changes it meanwhile.
+func (s Store) Lock(id string) (*Container, error) {
+	c, err := s.Load(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	// What held the lock may have changed it, or removed it.
+	again, err := s.Load(id)
+	if err != nil {
+		c.Unlock()
+		return nil, err
+	}
+	again.folder = c.folder
+	return again, nil
+}
+
+// List gives the state of every container, by id. One that goes meanwhile is
+// left out; one that cannot be read is in the error.
+func (s Store) List() ([]*Container, error) {
+	entries, err := os.ReadDir(s.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault.Op(err, "read the state folder")
+	}
+	var list []*Container
+	var failed error
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		c, err := s.Load(e.Name())
+		switch {
+		case err == nil:
+			list = append(list, c)
+		case !errors.Is(err, ErrUnknown):
+			failed = errors.Join(failed, err)
+		}
+	}
+	slices.SortFunc(list, func(a, b *Container) int { return a.Created.Compare(b.Created) })
+	return list, failed
+}
+
+// save writes state.json by rename: a reader sees the old one or the new one.
+func (c *Container) save() error {
+	data, err := json.Marshal(c.State)
+	if err != nil {
+		return fault.Op(err, "write the state of %s", c.ID)
+	}
+	return WriteFile(filepath.Join(c.dir, stateFile), data, 0o600)
+}
+
+// WriteFile writes a file by rename.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fault.Op(err, "write %s", path)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(mode), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fault.Op(err, "write %s", path)
+	}
+	return nil
+}
+
+// remove takes the container's folder away.
+func (c *Container) remove() error {
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fault.Op(err, "remove the state of %s", c.ID)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package mounts
+
+import (
+	"slices"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+)
+
+// Below, a "mount" register holds the descriptor of a mount, detached or not,
+// and "root" that of the container's root.
+
+const (
+	movePaths = unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH
+	treeFlags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+)
+
+// Clone makes a detached copy of the mount at an absolute path of the host,
+// with what is mounted below if recursive.
+func Clone(p *clone.Program, path string, recursive bool, name string) clone.Reg {
+	r := p.Reg(name)
+	p.Call(unix.SYS_OPEN_TREE, clone.Cwd, p.Str(path), clone.Num(treeFlags|recursion(recursive))).Save(r)
+	return r
+}
+
+// cloneFD is Clone of what a descriptor refers to.
+func cloneFD(p *clone.Program, fd clone.Reg, recursive bool, name string) clone.Reg {
+	r := p.Reg(name)
+	p.Call(unix.SYS_OPEN_TREE, clone.In(fd), p.Str(""), clone.Num(treeFlags|unix.AT_EMPTY_PATH|recursion(recursive))).Save(r)
+	return r
+}
+
+func recursion(yes bool) int {
+	if yes {
+		return unix.AT_RECURSIVE
+	}
+	return 0
+}
+
+// setAttr changes a mount's attributes or propagation, mount_setattr(2).
+func setAttr(p *clone.Program, mount clone.Arg, path string, recursive bool, a unix.MountAttr) *clone.Insn {
+	flags := recursion(recursive)
+	if path == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	return p.Call(unix.SYS_MOUNT_SETATTR, mount, p.Str(path), clone.Num(flags), p.Data(clone.Bytes(&a)), clone.Num(unsafe.Sizeof(a)))
+}
+
+func setAttrs(p *clone.Program, mount clone.Reg, o Options) {
+	for _, a := range []struct {
+		Attr
+		recursive bool
+	}{{o.Attr, false}, {o.RecAttr, true}} {
+		if a.Set|a.Clear != 0 {
+			setAttr(p, clone.In(mount), "", a.recursive, unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear})
+		}
+	}
+}
+
+func setPropagation(p *clone.Program, mount clone.Reg, o Options) {
+	for _, prop := range o.Prop {
+		setAttr(p, clone.In(mount), "", prop.Recursive, unix.MountAttr{Propagation: prop.Type})
+	}
+}
+
+// attach puts a detached mount onto what target refers to.
+func attach(p *clone.Program, mount, target clone.Reg) *clone.Insn {
+	return p.Call(unix.SYS_MOVE_MOUNT, clone.In(mount), p.Str(""), clone.In(target), p.Str(""), clone.Num(movePaths))
+}
+
+func shut(p *clone.Program, fds ...clone.Reg) {
+	for _, fd := range fds {
+		p.Call(unix.SYS_CLOSE, clone.In(fd))
+	}
+}
+
+// A FileSystem is what fsopen(2) and its following calls make a mount of.
+type FileSystem struct {
+	Type   string
+	Source string
+	Flags  []string // words without a value
+	Data   []string // KEY=VALUE, or KEY
+	Attr   uint64   // MOUNT_ATTR_*
+}
+
+// Make makes a new detached mount.
+func (f FileSystem) Make(p *clone.Program) clone.Reg {
+	fs, mount := p.Reg("fs"), p.Reg("mount")
+	p.Call(unix.SYS_FSOPEN, p.Str(f.Type), clone.Num(unix.FSOPEN_CLOEXEC)).Save(fs)
+	set := func(cmd int, key, value clone.Arg) {
+		p.Call(unix.SYS_FSCONFIG, clone.In(fs), clone.Num(cmd), key, value, clone.Num(0)).Log(fs)
+	}
+	null := clone.Num(0)
+	if f.Source != "" {
+		set(unix.FSCONFIG_SET_STRING, p.Str("source"), p.Str(f.Source))
+	}
+	for _, word := range slices.Concat(f.Flags, f.Data) {
+		if key, value, ok := strings.Cut(word, "="); ok {
+			set(unix.FSCONFIG_SET_STRING, p.Str(key), p.Str(value))
+		} else {
+			set(unix.FSCONFIG_SET_FLAG, p.Str(word), null)
+		}
+	}
+	set(unix.FSCONFIG_CMD_CREATE, null, null)
+	p.Call(unix.SYS_FSMOUNT, clone.In(fs), clone.Num(unix.FSMOUNT_CLOEXEC), clone.Num(uintptr(f.Attr))).Log(fs).Save(mount)
+	shut(p, fs)
+	return mount
+}

@@ -1,0 +1,169 @@
+package mounts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+)
+
+// dirMode is what directories are made with that a mount or a path needs.
+const dirMode = 0o755
+
+// A Mount is one entry of config.json's mounts, ready to be compiled.
+type Mount struct {
+	Options
+	Field  string
+	Dest   string // absolute and clean
+	Type   string
+	Source string // of a bind mount: absolute
+	from   clone.Reg
+}
+
+// sharedTypes are file systems of which the kernel keeps one instance for
+// several mounts, or whose instance nobody else sees: "ro" is then this
+// mount's own matter, not the file system's.
+var sharedTypes = [...]string{"proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"}
+
+// Read checks the mounts of a config.json, whose relative sources are below
+// bundle. The second result is what has no effect.
+func Read(list []specs.Mount, bundle string) ([]*Mount, []string, error) {
+	var mounts []*Mount
+	var warnings []string
+	for i, m := range list {
+		field := fmt.Sprintf("mounts[%d]", i)
+		switch {
+		case m.Destination == "":
+			return nil, nil, fault.Field(field+".destination", "is missing")
+		case m.UIDMappings != nil:
+			return nil, nil, fault.Field("", "%s.uidMappings is not supported yet", field)
+		case m.GIDMappings != nil:
+			return nil, nil, fault.Field("", "%s.gidMappings is not supported yet", field)
+		}
+		for _, s := range append([]string{m.Destination, m.Source, m.Type}, m.Options...) {
+			if strings.ContainsRune(s, 0) {
+				return nil, nil, fault.Field(field, "%q holds a NUL byte", s)
+			}
+			if len(s) >= unix.PathMax {
+				return nil, nil, fault.Field(field, "a string of %d bytes is longer than PATH_MAX (%d)", len(s), unix.PathMax)
+			}
+		}
+		o, unsupported := Parse(m.Options)
+		if unsupported != "" {
+			return nil, nil, fault.Field("", "%s.options: %s is not supported yet", field, unsupported)
+		}
+		o.Bind = o.Bind || m.Type == "bind"
+		mount := &Mount{Options: o, Field: field, Dest: path.Clean("/" + m.Destination), Type: m.Type, Source: m.Source}
+		if !path.IsAbs(m.Destination) {
+			warnings = append(warnings, fmt.Sprintf("%s.destination: %q is not absolute, taken as %s", field, m.Destination, mount.Dest))
+		}
+		for _, w := range o.NoEffect {
+			warnings = append(warnings, fmt.Sprintf("%s.options: %s has no effect", field, w))
+		}
+		if err := mount.check(); err != nil {
+			return nil, nil, err
+		}
+		if o.Bind {
+			if !path.IsAbs(mount.Source) {
+				mount.Source = path.Join(bundle, mount.Source)
+			}
+			if len(o.Data) > 0 || len(o.Flags) > 0 {
+				warnings = append(warnings, fmt.Sprintf("%s.options: %s has no effect on a bind mount", field, strings.Join(slices.Concat(o.Flags, o.Data), ",")))
+			}
+		}
+		mounts = append(mounts, mount)
+	}
+	return mounts, warnings, nil
+}
+
+func (m *Mount) check() error {
+	switch {
+	case m.Dest == "/":
+		return fault.Field(m.Field+".destination", "is the container's root itself")
+	case m.Remount:
+		return nil
+	case m.Bind && m.Source == "":
+		return fault.Field(m.Field+".source", "is missing for a bind mount")
+	case m.Bind && m.CopyUp, m.CopyUp && m.Type != "tmpfs":
+		return fault.Field(m.Field+".options", "tmpcopyup needs type tmpfs")
+	case !m.Bind && m.Type == "":
+		return fault.Field(m.Field+".type", "is missing")
+	case !m.Bind && m.Type == "cgroup":
+		return fault.Field("", "%s.type cgroup is not supported yet", m.Field)
+	}
+	return nil
+}
+
+func (m *Mount) begin(p *clone.Program) { p.Begin(m.Field, m.Dest) }
+
+// Sources opens what the bind mounts copy. It stands before the child takes
+// the container's ids, which may have no access to those paths.
+func Sources(p *clone.Program, mounts []*Mount) {
+	for _, m := range mounts {
+		if m.Bind && !m.Remount {
+			m.begin(p)
+			m.from = Clone(p, m.Source, m.Recursive, m.Field)
+			setAttrs(p, m.from, m.Options)
+		}
+	}
+}
+
+// Attach makes the mounts, in order.
+func Attach(p *clone.Program, root clone.Reg, mounts []*Mount) {
+	for _, m := range mounts {
+		m.begin(p)
+		m.attach(p, root)
+	}
+}
+
+func (m *Mount) attach(p *clone.Program, root clone.Reg) {
+	target := p.Reg("target")
+	switch {
+	case m.Remount:
+		p.OpenIn(root, m.Dest, clone.MustExist, 0, unix.O_PATH, 0, target)
+		setAttrs(p, target, m.Options)
+		setPropagation(p, target, m.Options)
+		shut(p, target)
+	case m.Bind:
+		p.OpenIn(root, m.Dest, clone.MakeLike, m.from, unix.O_PATH, dirMode, target)
+		attach(p, m.from, target)
+		setPropagation(p, m.from, m.Options)
+		shut(p, m.from, target)
+	default:
+		fs := FileSystem{Type: m.Type, Source: m.Source, Flags: m.Flags, Data: m.Data, Attr: m.Attr.Set | m.RecAttr.Set}
+		if fs.Attr&unix.MOUNT_ATTR_RDONLY != 0 && !slices.Contains(sharedTypes[:], m.Type) {
+			fs.Flags = append([]string{"ro"}, fs.Flags...)
+		}
+		if fs.Source == "" {
+			fs.Source = m.Type
+		}
+		copyUp := uint64(0)
+		if m.CopyUp {
+			copyUp = fs.Attr & unix.MOUNT_ATTR_RDONLY
+			fs.Attr &^= copyUp
+		}
+		mount := fs.Make(p)
+		// A symlink in the place of /proc or /sys would make the paths that
+		// are masked and the labels that are written later something else.
+		flags := unix.O_PATH
+		if m.Type == "proc" || m.Type == "sysfs" {
+			flags |= unix.O_DIRECTORY | unix.O_NOFOLLOW
+		}
+		p.OpenIn(root, m.Dest, clone.MakeDir, 0, flags, dirMode, target)
+		if m.CopyUp {
+			p.CopyTree(target, mount)
+			if copyUp != 0 {
+				setAttr(p, clone.In(mount), "", false, unix.MountAttr{Attr_set: copyUp})
+			}
+		}
+		attach(p, mount, target)
+		setPropagation(p, mount, m.Options)
+		shut(p, mount, target)
+	}
+}

@@ -1,0 +1,62 @@
+package mounts
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+)
+
+// Null opens the host's /dev/null, which Mask hides files under: whatever the
+// container's root has in that place is not asked.
+func Null(p *clone.Program) clone.Reg {
+	null := p.Reg("null")
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/dev/null"), clone.Num(unix.O_PATH|unix.O_CLOEXEC)).Save(null)
+	p.Must(null, unix.S_IFCHR, 1, 3, unix.ENXIO)
+	return null
+}
+
+// openIfThere opens a path; the register holds an errno's negative if nothing
+// is there.
+func openIfThere(p *clone.Program, root clone.Reg, path string) clone.Reg {
+	fd := p.Reg("target")
+	p.OpenIn(root, path, clone.MustExist, 0, unix.O_PATH, 0, fd).Ignore(unix.ENOENT, unix.ENOTDIR)
+	return fd
+}
+
+// Mask hides paths: a file under null, a directory under an empty read-only
+// tmpfs. What is not there needs no hiding.
+func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
+	for i, path := range paths {
+		p.Begin(fmt.Sprintf("linux.maskedPaths[%d]", i), path)
+		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
+		p.IsDir(target, isDir)
+		p.When(isDir, 1, func() {
+			empty := FileSystem{Type: "tmpfs", Source: "tmpfs", Attr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}
+			mount := empty.Make(p)
+			attach(p, mount, target)
+			shut(p, mount, target)
+		})
+		p.When(isDir, 0, func() {
+			mount := cloneFD(p, null, false, "mount")
+			attach(p, mount, target)
+			shut(p, mount, target)
+		})
+	}
+}
+
+// ReadOnly puts a read-only copy of what is there onto each path.
+func ReadOnly(p *clone.Program, root clone.Reg, paths []string) {
+	for i, path := range paths {
+		p.Begin(fmt.Sprintf("linux.readonlyPaths[%d]", i), path)
+		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
+		p.IsDir(target, isDir)
+		p.WhenNot(isDir, errno(unix.EBADF), func() {
+			mount := cloneFD(p, target, true, "mount")
+			setAttr(p, clone.In(mount), "", false, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+			attach(p, mount, target)
+			shut(p, mount, target)
+		})
+	}
+}

@@ -1,0 +1,1 @@
+// Empty: it lets nofile.go declare a function without a body.

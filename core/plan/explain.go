@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Explain writes the plan's steps, the parent's and the child's, in the order
+// in which they are carried out, each with the config.json field that asked
+// for it. What it says of the child's is decoded from the program that would
+// run. Unless all, it passes over the closing of descriptors, and what drops
+// one capability after the other is one line.
+func (p *Plan) Explain(w io.Writer, all bool) error {
+	l, err := p.Program.Link()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var rows [][3]string
+	row := func(who, field, text string) { rows = append(rows, [3]string{who, field, text}) }
+	for _, j := range p.Joins {
+		row("parent", j.Field, fmt.Sprintf("open(%q) = $ns.%s", j.Path, j.Kind.Proc))
+	}
+	if p.Listen != 0 {
+		row("parent", "", "listen on start.sock")
+	}
+	row("parent", "linux.namespaces", l.Clone())
+	for _, line := range l.Explain() {
+		if line.Wait >= 0 {
+			for _, a := range p.Stops[line.Wait].Actions {
+				row("parent", a.Field, a.Text)
+			}
+		}
+		if !all && line.Call == "close" {
+			continue
+		}
+		field := strings.TrimSpace(line.Step.Field + " " + line.Step.Object)
+		if last := &rows[len(rows)-1]; !all && line.Call == "prctl" && last[1] == field {
+			if name, ok := strings.CutPrefix(line.Text, dropOne); ok && strings.HasPrefix(last[2], dropOne) {
+				last[2] += ", " + strings.TrimSuffix(name, ")")
+				continue
+			}
+		}
+		row("child", field, line.Text)
+	}
+	width := 0
+	for _, r := range rows {
+		width = max(width, min(utf8.RuneCountInString(r[1]), maxFieldWidth))
+	}
+	for i, r := range rows {
+		if _, err := fmt.Fprintf(w, "%3d %-6s  %-*s  %s\n", i+1, r[0], width, r[1], r[2]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropOne begins the line of a call that drops one capability.
+const dropOne = "prctl(PR_CAPBSET_DROP, "
+
+// maxFieldWidth keeps the calls in one column where a path is long.
+const maxFieldWidth = 44

@@ -1,0 +1,409 @@
+// Package plan compiles a config.json into the program that makes the
+// container, and the actions of the parent between.
+package plan
+
+import (
+	"fmt"
+	"path"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/caps"
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+	"ocibox/core/idmap"
+	"ocibox/core/mounts"
+	"ocibox/core/namespace"
+)
+
+// Input is what a plan is made from. It is all that the plan depends on.
+type Input struct {
+	Spec    *specs.Spec
+	ID      string
+	Bundle  string // absolute
+	Home    string // HOME for a process.env without it, or ""
+	Host    Host
+	Started bool // the process runs at once: no start.sock to wait on
+	// PreserveFDs is how many of the caller's descriptors from 3 up the
+	// process inherits.
+	PreserveFDs int
+}
+
+// Host is what of the caller and its host matters for a plan.
+type Host struct {
+	Self    idmap.Self
+	Caps    caps.Set // permitted to the caller
+	CapLast int      // last capability of the kernel
+	Userns  bool     // the caller is not in the initial user namespace
+	// NoSetgroups says that setgroups(2) is denied in the caller's user
+	// namespace, and so in those below it, user_namespaces(7).
+	NoSetgroups bool
+	Stdio       [3]Stream
+	Nofile      [2]uint64 // RLIMIT_NOFILE, soft and hard, to restore; zero for none
+}
+
+// Stream is one of the caller's descriptors 0, 1 and 2.
+type Stream struct {
+	UID    uint32
+	Shared bool // /dev/null, or not open
+}
+
+// Plan is a container as a program, with what the parent has to do.
+type Plan struct {
+	Program  *clone.Program
+	Joins    []Join
+	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
+	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
+	Stops    []Stop    // where the child waits for the parent, by number
+	Warnings []string
+	RootFS   string   // absolute path of the container's root on the host
+	Paths    []string // what is tried to be executed, in order
+}
+
+// Join is a namespace that the container shares.
+type Join struct {
+	Field string
+	Kind  *namespace.Kind
+	Path  string
+	Reg   clone.Reg
+}
+
+// Stop is a wait of the child, and what the parent does meanwhile. The last one
+// is where the container is created.
+type Stop struct {
+	Quiet   bool // the child does not say that it is there: it is at once
+	Actions []Action
+}
+
+// Action is something that the parent does.
+type Action struct {
+	Field, Text string
+	Do          func(pid int) error
+}
+
+type compiler struct {
+	plan      *Plan
+	p         *clone.Program
+	spec      *specs.Spec
+	host      Host
+	home      string
+	caps      caps.Sets
+	new       uint64 // CLONE_NEW* flags of the namespaces to make
+	joined    uint64 // of those to join
+	newUser   bool
+	setgroups bool
+	forks     bool
+	maps      idmap.Plan
+	tty       clone.Reg
+}
+
+// Compile checks the config.json and makes the plan. It does not touch the
+// system.
+func Compile(in Input) (*Plan, error) {
+	if err := Validate(in.Spec); err != nil {
+		return nil, err
+	}
+	list, warnings, err := mounts.Read(in.Spec.Mounts, in.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	root := in.Spec.Root.Path
+	if !path.IsAbs(root) {
+		root = path.Join(in.Bundle, root)
+	}
+	p := clone.New()
+	p.Preserve = in.PreserveFDs
+	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, RootFS: root}, p: p, spec: in.Spec, host: in.Host, home: in.Home}
+	if err := c.resolve(); err != nil {
+		return nil, err
+	}
+	if in.Spec.Process.Terminal {
+		c.plan.Console = p.Inherit("console")
+	}
+	if !in.Started {
+		c.plan.Listen = p.Inherit("start.sock")
+	}
+	c.enter()
+	c.fileSystem(in.ID, root, list)
+	c.finish()
+	return c.plan, nil
+}
+
+// resolve settles what depends on several fields.
+func (c *compiler) resolve() error {
+	linux := c.spec.Linux
+	if linux == nil {
+		linux = &specs.Linux{}
+		c.spec.Linux = linux
+	}
+	for i, n := range linux.Namespaces {
+		k := namespace.ByType(n.Type)
+		if n.Path == "" {
+			c.new |= k.Flag
+			continue
+		}
+		c.joined |= k.Flag
+		c.plan.Joins = append(c.plan.Joins, Join{fmt.Sprintf("linux.namespaces[%d]", i), k, n.Path, c.p.Inherit("ns." + k.Proc)})
+	}
+	c.newUser = c.new&unix.CLONE_NEWUSER != 0
+	c.forks = len(c.plan.Joins) > 0 && (c.new&(unix.CLONE_NEWUSER|unix.CLONE_NEWPID) != 0 || c.joined&unix.CLONE_NEWPID != 0)
+	have := c.host.Caps
+	if c.userns() {
+		// Whoever is in a new user namespace, or joins one, has all there.
+		have = caps.All(c.host.CapLast)
+	}
+	var warnings []string
+	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
+	c.plan.Warnings = append(c.plan.Warnings, warnings...)
+	c.setgroups = !c.host.NoSetgroups
+	if c.joined&unix.CLONE_NEWUSER != 0 && len(linux.UIDMappings)+len(linux.GIDMappings) > 0 {
+		c.plan.Warnings = append(c.plan.Warnings, "linux.uidMappings, linux.gidMappings: have no effect: the user namespace that is joined has its own")
+	}
+	if !c.newUser {
+		return c.groups()
+	}
+	maps, err := idmap.For(linux.UIDMappings, linux.GIDMappings, c.host.Self)
+	if err != nil {
+		return err
+	}
+	c.maps = maps
+	if maps.DenySetgroups {
+		c.setgroups = false
+	}
+	return c.groups()
+}
+
+// groups checks that supplementary groups can be set where some are asked for.
+func (c *compiler) groups() error {
+	if c.setgroups || len(c.spec.Process.User.AdditionalGids) == 0 {
+		return nil
+	}
+	return fault.Field("process.user.additionalGids", "cannot be set: setgroups(2) is denied in a user namespace whose gid map was made without privilege").WithHint("map more groups with newgidmap, or leave additionalGids out")
+}
+
+// userns says whether the container is in a user namespace that is not the
+// initial one.
+func (c *compiler) userns() bool {
+	return c.host.Userns || (c.new|c.joined)&unix.CLONE_NEWUSER != 0
+}
+
+func (c *compiler) undumpable() {
+	c.p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_DUMPABLE), clone.Num(0))
+}
+
+// rendezvous is a wait of the child for what the parent does meanwhile.
+func (c *compiler) rendezvous(quiet bool, actions ...Action) {
+	c.p.Rendezvous(quiet)
+	c.plan.Stops = append(c.plan.Stops, Stop{quiet, actions})
+}
+
+// enter brings the child into its namespaces, with its ids mapped.
+func (c *compiler) enter() {
+	p := c.p
+	if len(c.plan.Joins) == 0 {
+		p.Flags = c.new
+	} else {
+		// Nothing of the caller's map is needed before the clone, and the
+		// namespaces that are joined have processes in them already.
+		if !c.newUser {
+			p.Begin("", "")
+			c.undumpable()
+		}
+		c.join()
+		p.Begin("linux.namespaces", "")
+		switch {
+		case c.forks:
+			p.Fork(c.new | unix.CLONE_PARENT)
+		case c.new != 0:
+			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(c.new)))
+		}
+	}
+	if c.newUser {
+		p.Begin("linux.uidMappings, linux.gidMappings", "")
+		var actions []Action
+		if a, ok := oomScoreAdj(c.spec); ok {
+			actions = append(actions, a)
+		}
+		for _, s := range c.maps.Steps() {
+			actions = append(actions, Action{Field: s.Field, Text: s.Text})
+		}
+		actions[len(actions)-1].Do = c.maps.Write
+		c.rendezvous(!c.forks, actions...)
+	}
+	p.Begin("", "")
+	// What is inside shall not look into the process until it is one of
+	// them; the map's files, though, belong to root once it is set.
+	c.undumpable()
+	p.Call(unix.SYS_UMASK, clone.Num(0))
+	p.Call(unix.SYS_SETSID)
+}
+
+// join enters the namespaces that exist. Those of the host's user namespace
+// are to be joined before the container's user namespace is, those that belong
+// to it after: what fails the first time is tried again.
+func (c *compiler) join() {
+	var user *Join
+	var again []func()
+	for i := range namespace.Kinds {
+		for n := range c.plan.Joins {
+			j := &c.plan.Joins[n]
+			switch {
+			case j.Kind != &namespace.Kinds[i]:
+			case j.Kind.Flag == unix.CLONE_NEWUSER:
+				user = j
+			default:
+				c.p.Begin(j.Field, j.Path)
+				first := c.setns(j)
+				if c.joined&unix.CLONE_NEWUSER != 0 {
+					done := c.p.Reg(j.Kind.Proc + ".joined")
+					first.Ignore(unix.EPERM).Save(done)
+					again = append(again, func() {
+						c.p.Begin(j.Field, j.Path)
+						c.setns(j).Unless(done, 0)
+					})
+				}
+			}
+		}
+	}
+	if user != nil {
+		c.p.Begin(user.Field, user.Path)
+		c.setns(user)
+	}
+	for _, f := range again {
+		f()
+	}
+}
+
+func (c *compiler) setns(j *Join) *clone.Insn {
+	return c.p.Call(unix.SYS_SETNS, clone.In(j.Reg), clone.Num(uintptr(j.Kind.Flag)))
+}
+
+// fileSystem makes the container's root what it is to be, and enters it.
+func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
+	p, s := c.p, c.spec
+	private := (c.new|c.joined)&unix.CLONE_NEWNS != 0
+	masked := len(s.Linux.MaskedPaths) > 0
+	devBound := false
+	for _, m := range list {
+		devBound = devBound || m.Dest == "/dev" && m.Bind
+	}
+
+	var root, null clone.Reg
+	var devices mounts.Devices
+	if private {
+		p.Begin("", "mount propagation")
+		mounts.Isolate(p)
+		p.Begin("root.path", path)
+		root = mounts.Root(p, path)
+		mounts.Sources(p, list)
+		if c.userns() && !devBound {
+			devices = mounts.DeviceSources(p)
+		}
+		if masked {
+			p.Begin("linux.maskedPaths", "")
+			null = mounts.Null(p)
+		}
+	} else {
+		p.Begin("root.path", path)
+		root = mounts.OpenRoot(p, path, "root")
+	}
+
+	c.becomeRoot()
+	p.Begin("", "session keyring")
+	p.Call(unix.SYS_KEYCTL, clone.Num(unix.KEYCTL_JOIN_SESSION_KEYRING), p.Str("_ses."+id)).Ignore(unix.ENOSYS)
+	c.names()
+	mounts.Attach(p, root, list)
+	if !devBound {
+		mounts.MakeDevices(p, root, devices)
+	}
+	cwd := p.Reg("cwd")
+	p.Begin("process.cwd", s.Process.Cwd)
+	p.OpenIn(root, s.Process.Cwd, clone.MakeDir, 0, unix.O_PATH|unix.O_DIRECTORY, 0o755, cwd)
+	if s.Process.Terminal {
+		c.terminal(root)
+		if private {
+			mounts.BindDevice(p, root, c.tty, "/dev/console")
+		}
+	}
+	mounts.ReadOnly(p, root, s.Linux.ReadonlyPaths)
+	mounts.Mask(p, root, s.Linux.MaskedPaths, null)
+	if s.Root.Readonly {
+		p.Begin("root.readonly", "")
+		mounts.ReadOnlyRoot(p, root)
+	}
+	p.Begin("root.path", "")
+	if private {
+		mounts.Pivot(p, root)
+	} else {
+		mounts.Chroot(p, root)
+	}
+	p.Begin("process.cwd", s.Process.Cwd)
+	p.Call(unix.SYS_FCHDIR, clone.In(cwd))
+}
+
+// becomeRoot takes the ids 0 of the user namespace, as far as it has them, so
+// that what is made from here on belongs to its root.
+func (c *compiler) becomeRoot() {
+	p := c.p
+	zero := clone.Num(0)
+	switch {
+	case c.newUser:
+		p.Begin("linux.uidMappings, linux.gidMappings", "")
+		if _, ok := idmap.HostID(c.spec.Linux.GIDMappings, 0); ok {
+			p.Call(clone.SysSetresgid, zero, zero, zero)
+		}
+		if _, ok := idmap.HostID(c.spec.Linux.UIDMappings, 0); ok {
+			p.Call(clone.SysSetresuid, zero, zero, zero)
+		}
+	case c.joined&unix.CLONE_NEWUSER != 0:
+		p.Begin("linux.namespaces", "")
+		p.Call(clone.SysSetresgid, zero, zero, zero).Ignore(unix.EINVAL)
+		p.Call(clone.SysSetresuid, zero, zero, zero).Ignore(unix.EINVAL)
+	default:
+		return
+	}
+	c.undumpable()
+}
+
+// names sets what the namespaces of their own hold.
+func (c *compiler) names() {
+	p := c.p
+	for _, n := range []struct {
+		field, name string
+		nr          uintptr
+	}{{"hostname", c.spec.Hostname, unix.SYS_SETHOSTNAME}, {"domainname", c.spec.Domainname, unix.SYS_SETDOMAINNAME}} {
+		if n.name != "" {
+			p.Begin(n.field, "")
+			p.Call(n.nr, p.Str(n.name), clone.Num(len(n.name)))
+		}
+	}
+	if c.new&unix.CLONE_NEWNET != 0 {
+		p.Begin("linux.namespaces", "lo")
+		loopback(p)
+	}
+}
+
+// finish makes the process what it is to be, and executes it.
+func (c *compiler) finish() {
+	p := c.p
+	if c.spec.Process.Terminal {
+		c.takeTerminal()
+	} else {
+		c.stdio()
+	}
+	c.rlimits()
+	c.identity()
+	p.Begin("", "")
+	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
+	var actions []Action
+	if a, ok := oomScoreAdj(c.spec); ok && !c.newUser {
+		actions = append(actions, a)
+	}
+	c.rendezvous(false, append(actions, Action{Text: "write state.json: the container is created"})...)
+	if c.plan.Listen != 0 {
+		p.Begin("", "start")
+		p.Accept(c.plan.Listen, p.Reg("starter"))
+	}
+	c.exec()
+}

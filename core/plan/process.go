@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/caps"
+	"ocibox/core/clone"
+	"ocibox/core/idmap"
+)
+
+// RlimitNumber reads a name such as RLIMIT_NOFILE, setrlimit(2).
+func RlimitNumber(name string) (int, bool) {
+	i := slices.Index(rlimitNames[:], strings.TrimPrefix(name, "RLIMIT_"))
+	return i, i >= 0 && strings.HasPrefix(name, "RLIMIT_")
+}
+
+// rlimitNames are in the order of the kernel's numbers, the same on every
+// architecture that we build for.
+var rlimitNames = [...]string{"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS",
+	"LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"}
+
+func setRlimit(p *clone.Program, number int, soft, hard uint64) {
+	lim := [2]uint64{soft, hard}
+	p.Call(unix.SYS_PRLIMIT64, clone.Num(0), clone.Num(number), p.Data(clone.Bytes(&lim)), clone.Num(0))
+}
+
+// rlimits sets the limits, with the privileges that raising them may take.
+func (c *compiler) rlimits() {
+	own := false
+	for i, r := range c.spec.Process.Rlimits {
+		n, _ := RlimitNumber(r.Type)
+		c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
+		setRlimit(c.p, n, r.Soft, r.Hard)
+		own = own || n == unix.RLIMIT_NOFILE
+	}
+	if h := c.host; !own && h.Nofile != [2]uint64{} {
+		c.p.Begin("", "limit of open files as ocibox found it")
+		setRlimit(c.p, unix.RLIMIT_NOFILE, h.Nofile[0], h.Nofile[1])
+	}
+}
+
+// identity makes the process what process.user and process.capabilities say.
+func (c *compiler) identity() {
+	p, proc := c.p, c.spec.Process
+	u := proc.User
+	p.Begin("process.capabilities.bounding", "")
+	c.caps.Bound(p, c.host.CapLast)
+	p.Begin("process.user", "")
+	caps.Keep(p)
+	if c.setgroups {
+		groups := u.AdditionalGids
+		p.Begin("process.user.additionalGids", "")
+		list := clone.Num(0)
+		if len(groups) > 0 {
+			b := []byte{}
+			for i := range groups {
+				b = append(b, clone.Bytes(&groups[i])...)
+			}
+			list = p.Data(b)
+		}
+		set := p.Call(clone.SysSetgroups, clone.Num(len(groups)), list)
+		if c.joined&unix.CLONE_NEWUSER != 0 && len(groups) == 0 {
+			set.Ignore(unix.EPERM) // that namespace may deny it
+		}
+	}
+	p.Begin("process.user.gid", "")
+	p.Call(clone.SysSetresgid, clone.Num(u.GID), clone.Num(u.GID), clone.Num(u.GID))
+	p.Begin("process.user.uid", "")
+	p.Call(clone.SysSetresuid, clone.Num(u.UID), clone.Num(u.UID), clone.Num(u.UID))
+	// The change of ids sets it back to what sysctl fs.suid_dumpable says.
+	c.undumpable()
+	p.Begin("process.capabilities", "")
+	c.caps.Apply(p)
+	if proc.NoNewPrivileges {
+		p.Begin("process.noNewPrivileges", "")
+		p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_NO_NEW_PRIVS), clone.Num(1), clone.Num(0), clone.Num(0), clone.Num(0))
+	}
+	umask := uint32(0o022)
+	if u.Umask != nil {
+		umask = *u.Umask
+	}
+	p.Begin("process.user.umask", "")
+	p.Call(unix.SYS_UMASK, clone.Num(umask))
+}
+
+// stdio gives the inherited 0, 1 and 2 to the process's user, so that it can
+// open them again by /dev/stdout and its like. Not /dev/null, which is
+// everybody's, and not what the user has already.
+func (c *compiler) stdio() {
+	uid := c.spec.Process.User.UID
+	host := uid
+	if c.newUser {
+		host, _ = idmap.HostID(c.spec.Linux.UIDMappings, uid)
+	}
+	c.p.Begin("process.user.uid", "standard streams")
+	for fd, f := range c.host.Stdio {
+		if !f.Shared && f.UID != host {
+			// Owned by somebody whom the namespace does not have, or on
+			// something that has no owner: it stays as it is.
+			c.p.Call(clone.SysFchown, clone.Num(fd), clone.Num(uid), clone.Num(-1)).Ignore(unix.EPERM, unix.EINVAL, unix.EROFS)
+		}
+	}
+}
+
+// defaultPath is where a program is looked for when process.env has no PATH.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (c *compiler) exec() {
+	proc := c.spec.Process
+	env := environ(proc.Env)
+	if c.home != "" && !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
+		env = append(env, "HOME="+c.home)
+	}
+	name := proc.Args[0]
+	c.p.Begin("process.args[0]", "")
+	c.plan.Paths = candidates(name, env)
+	c.p.Exec(c.plan.Paths, proc.Args, env)
+}
+
+// candidates are the paths to try for a program, as execvp(3) does.
+func candidates(name string, env []string) []string {
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	search := defaultPath
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			search = v
+		}
+	}
+	var paths []string
+	for dir := range strings.SplitSeq(search, ":") {
+		if dir != "" {
+			paths = append(paths, path.Join(dir, name))
+		}
+	}
+	return paths
+}
+
+// environ is env with the last value of each variable, in the place of its
+// first.
+func environ(env []string) []string {
+	at := map[string]int{}
+	var out []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if i, ok := at[name]; ok {
+			out[i] = e
+			continue
+		}
+		at[name] = len(out)
+		out = append(out, e)
+	}
+	return out
+}
+
+// terminal makes the container's terminal out of its own devpts, hands the
+// master to the console socket, and keeps the other end for stdio.
+func (c *compiler) terminal(root clone.Reg) {
+	p := c.p
+	p.Begin("process.terminal", "")
+	master := p.Reg("master")
+	p.OpenIn(root, "/dev/pts/ptmx", clone.MustExist, 0, unix.O_RDWR|unix.O_NOCTTY, 0, master)
+	unlock := int32(0)
+	p.Call(unix.SYS_IOCTL, clone.In(master), clone.Num(unix.TIOCSPTLCK), p.Data(clone.Bytes(&unlock)))
+	c.tty = p.Reg("tty")
+	p.Call(unix.SYS_IOCTL, clone.In(master), clone.Num(unix.TIOCGPTPEER), clone.Num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Save(c.tty)
+	if size := c.spec.Process.ConsoleSize; size != nil {
+		p.Begin("process.consoleSize", "")
+		w := unix.Winsize{Row: uint16(size.Height), Col: uint16(size.Width)}
+		p.Call(unix.SYS_IOCTL, clone.In(c.tty), clone.Num(unix.TIOCSWINSZ), p.Data(clone.Bytes(&w)))
+		p.Begin("process.terminal", "")
+	}
+	if uid := c.spec.Process.User.UID; uid != 0 {
+		p.Call(clone.SysFchown, clone.In(c.tty), clone.Num(uid), clone.Num(-1))
+	}
+	p.SendFD(c.plan.Console, master, "/dev/ptmx")
+	p.Call(unix.SYS_CLOSE, clone.In(master))
+	p.Call(unix.SYS_CLOSE, clone.In(c.plan.Console))
+}
+
+// takeTerminal makes the terminal the controlling one, and stdio.
+func (c *compiler) takeTerminal() {
+	c.p.Begin("process.terminal", "")
+	c.p.Call(unix.SYS_IOCTL, clone.In(c.tty), clone.Num(unix.TIOCSCTTY), clone.Num(0))
+	for fd := range 3 {
+		c.p.Call(unix.SYS_DUP3, clone.In(c.tty), clone.Num(fd), clone.Num(0))
+	}
+	c.p.Call(unix.SYS_CLOSE, clone.In(c.tty))
+}
+
+// loopback brings lo up in a new network namespace. Any socket will do for
+// the ioctl, so one that every kernel has.
+func loopback(p *clone.Program) {
+	sock := p.Reg("socket")
+	p.Call(unix.SYS_SOCKET, clone.Num(unix.AF_UNIX), clone.Num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), clone.Num(0)).Save(sock)
+	req, err := unix.NewIfreq("lo")
+	if err != nil {
+		panic(err) // a constant name
+	}
+	req.SetUint16(unix.IFF_UP)
+	p.Call(unix.SYS_IOCTL, clone.In(sock), clone.Num(unix.SIOCSIFFLAGS), p.Data(clone.Bytes(req)))
+	p.Call(unix.SYS_CLOSE, clone.In(sock))
+}
+
+// oomScoreAdj is for the parent: a user namespace takes the privilege to
+// lower it away from the child.
+func oomScoreAdj(spec *specs.Spec) (Action, bool) {
+	a := spec.Process.OOMScoreAdj
+	if a == nil {
+		return Action{}, false
+	}
+	value := fmt.Sprint(*a)
+	return Action{"process.oomScoreAdj", fmt.Sprintf("write %q to /proc/CHILD/oom_score_adj", value), func(pid int) error {
+		return writeProc(pid, "oom_score_adj", value)
+	}}, true
+}

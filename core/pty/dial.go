@@ -1,0 +1,88 @@
+package pty
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// Dial connects to the console socket path. The descriptor is close-on-exec and
+// blocking: it is for a child that sends the master over it by sendmsg(2).
+func Dial(path string) (*os.File, error) {
+	addr, release, err := address(path)
+	if err != nil {
+		return nil, fault.Op(err, "console socket %s", path)
+	}
+	defer release()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fault.Op(err, "make a socket")
+	}
+	if err := connect(fd, addr); err != nil {
+		unix.Close(fd)
+		return nil, refusal(path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// connect starts anew after a signal: a connect to a unix socket that was
+// interrupted has waited for room in the backlog, and left nothing behind.
+func connect(fd int, addr unix.Sockaddr) error {
+	for {
+		if err := unix.Connect(fd, addr); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// refusal tells apart what connect gives ECONNREFUSED for: a file that is not a
+// socket, and a socket without a process.
+func refusal(path string, err error) error {
+	if err != unix.ECONNREFUSED {
+		return fault.Op(err, "connect to console socket %s", path)
+	}
+	if info, e := os.Stat(path); e == nil && info.Mode().Type() != fs.ModeSocket {
+		return fault.Op(nil, "console socket %s: is not a socket", path)
+	}
+	return fault.Op(nil, "console socket %s: nobody listens on it", path).
+		WithHint("start a receiver on it first, such as: recvtty %s", path)
+}
+
+// pathMax is the longest path that sun_path holds beside its NUL (unix(7)).
+const pathMax = 107
+
+// address gives path the form that bind and connect take. One that is too long
+// for sun_path leads through a descriptor of its folder, and holds until release.
+func address(path string) (addr *unix.SockaddrUnix, release func(), err error) {
+	switch {
+	case path == "": // would bind to a name of the kernel's choice
+		return nil, nil, unix.ENOENT
+	case strings.IndexByte(path, 0) >= 0: // the kernel would stop reading there
+		return nil, nil, unix.EINVAL
+	case path[0] == '@': // x/sys takes it for an abstract name
+		path = "./" + path
+	}
+	if len(path) <= pathMax {
+		return &unix.SockaddrUnix{Name: path}, func() {}, nil
+	}
+	folder, name := filepath.Split(path)
+	if folder == "" {
+		folder = "."
+	}
+	fd, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	short := fmt.Sprintf("/proc/self/fd/%d/%s", fd, name)
+	if len(short) > pathMax {
+		unix.Close(fd)
+		return nil, nil, unix.ENAMETOOLONG
+	}
+	return &unix.SockaddrUnix{Name: short}, func() { unix.Close(fd) }, nil
+}
