@@ -29,6 +29,26 @@ type Status int
 
 func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
+// CommandError is the error of one of an applet's commands. It is printed with
+// the command behind the applet's name.
+type CommandError struct {
+	Command string
+	Err     error
+}
+
+func (e *CommandError) Error() string { return e.Err.Error() }
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// Title is how the error's first line begins: the applet's name and, where
+// there is one, the command's.
+func Title(applet string, err error) string {
+	var c *CommandError
+	if errors.As(err, &c) {
+		return applet + " " + c.Command
+	}
+	return applet
+}
+
 // Flags is a flag set with what its help text needs.
 type Flags struct {
 	*pflag.FlagSet
@@ -85,7 +105,7 @@ func Report(std Std, name string, err error) int {
 	if errors.As(err, &s) {
 		return int(s)
 	}
-	fmt.Fprintf(std.Err, "%s: %v\n", name, err)
+	fmt.Fprintf(std.Err, "%s: %v\n", Title(name, err), err)
 	if h := fault.Hint(err); h != "" {
 		fmt.Fprintf(std.Err, "hint: %s\n", h)
 	}

@@ -94,22 +94,13 @@ func Run(std cli.Std, args []string) error {
 	return l.failed(fault.Op(nil, "%s: no such command", rest[0]).WithHint("runtime --help lists them"))
 }
 
-// named puts the command before the error, but not before a plain status.
+// named puts the command to the error, but not to a plain status.
 func named(command string, err error) error {
 	if _, ok := err.(cli.Status); ok || err == nil {
 		return err
 	}
-	return &commandError{command, err}
+	return &cli.CommandError{Command: command, Err: err}
 }
-
-// commandError is printed as "runtime COMMAND: error".
-type commandError struct {
-	command string
-	err     error
-}
-
-func (e *commandError) Error() string { return e.command + ": " + e.err.Error() }
-func (e *commandError) Unwrap() error { return e.err }
 
 func summary() string {
 	s := "Create and run containers as the OCI runtime specification says.\n\ncommands:\n"
@@ -230,7 +221,7 @@ func (l *logger) failed(err error) error {
 	if _, ok := err.(cli.Status); ok || err == nil {
 		return err
 	}
-	msg := "runtime " + err.Error()
+	msg := cli.Title("runtime", err) + ": " + err.Error()
 	if h := fault.Hint(err); h != "" {
 		msg += " (hint: " + h + ")"
 	}

@@ -27,10 +27,10 @@ func startTime(pid int) (uint64, error) {
 		}
 		return 0, fault.Op(err, "look at process %d", pid)
 	}
-	// The name, in parentheses, may hold anything; the state, field 3 of
-	// proc_pid_stat(5), follows it.
+	// The name, in parentheses, may hold anything. Behind it come the state,
+	// field 3 of proc_pid_stat(5), and the rest; the start time is field 22.
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	const state, start = 3 - 3, 22 - 3
+	const state, start = 0, 19
 	if len(fields) <= start {
 		return 0, fault.Op(nil, "/proc/%d/stat: %q", pid, data)
 	}

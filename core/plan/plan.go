@@ -314,7 +314,11 @@ func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
 	p.Call(unix.SYS_KEYCTL, clone.Num(unix.KEYCTL_JOIN_SESSION_KEYRING), p.Str("_ses."+id)).Ignore(unix.ENOSYS)
 	c.names()
 	mounts.Attach(p, root, list)
-	if !devBound {
+	switch {
+	case devBound:
+	case c.userns() && !private:
+		c.plan.Warnings = append(c.plan.Warnings, "default devices: cannot be made in a user namespace without a mount namespace")
+	default:
 		mounts.MakeDevices(p, root, devices)
 	}
 	cwd := p.Reg("cwd")

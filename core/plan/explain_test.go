@@ -1,0 +1,158 @@
+package plan
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"ocibox/core/bundle"
+	"ocibox/core/caps"
+	"ocibox/core/idmap"
+	"ocibox/core/namespace"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// root and user are hosts that do not depend on the one that the test runs on.
+var (
+	root = Host{Self: idmap.Self{CapSetuid: true, CapSetgid: true, CapSetfcap: true}, Caps: caps.All(40), CapLast: 40, Nofile: [2]uint64{1024, 4096}}
+	user = Host{Self: idmap.Self{EUID: 1000, EGID: 1000}, CapLast: 40, Nofile: [2]uint64{1024, 4096},
+		Stdio: [3]Stream{{UID: 1000}, {UID: 1000}, {Shared: true}}}
+)
+
+// bare is a config.json with one namespace and nothing that is not needed.
+func bare(n ...specs.LinuxNamespace) *specs.Spec {
+	s := &specs.Spec{
+		Version: "1.3.0",
+		Root:    &specs.Root{Path: "/rootfs"},
+		Process: &specs.Process{Args: []string{"/init"}, Cwd: "/"},
+		Linux:   &specs.Linux{Namespaces: n},
+	}
+	for _, n := range n {
+		if n.Type == specs.UserNamespace && n.Path == "" {
+			s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
+			s.Linux.GIDMappings = []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
+		}
+	}
+	return s
+}
+
+type golden struct {
+	name string
+	in   Input
+}
+
+func goldens() []golden {
+	list := []golden{
+		{"root", Input{Spec: bundle.Default(), Host: root, Home: "/root"}},
+		{"rootless", Input{Spec: bundle.Rootless(1000, 1000), Host: user, Home: "/root"}},
+		{"run", Input{Spec: bare(), Host: root, Started: true, PreserveFDs: 2}},
+		{"root-in-userns", Input{Spec: bare(specs.LinuxNamespace{Type: specs.MountNamespace}), Host: func() Host {
+			h := root
+			h.Userns, h.NoSetgroups = true, true
+			return h
+		}()}},
+		{"subids", Input{Spec: func() *specs.Spec {
+			s := bundle.Rootless(1000, 1000)
+			s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: 1, HostID: 100000, Size: 65536})
+			s.Linux.GIDMappings = append(s.Linux.GIDMappings, specs.LinuxIDMapping{ContainerID: 1, HostID: 100000, Size: 65536})
+			s.Process.User = specs.User{UID: 5, GID: 6, AdditionalGids: []uint32{7, 8}, Umask: new(uint32)}
+			adj := 100
+			s.Process.OOMScoreAdj = &adj
+			return s
+		}(), Host: user}},
+		{"pod", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/proc/7/ns/net"}, specs.LinuxNamespace{Type: specs.IPCNamespace, Path: "/proc/7/ns/ipc"},
+				specs.LinuxNamespace{Type: specs.UserNamespace, Path: "/proc/7/ns/user"}, specs.LinuxNamespace{Type: specs.PIDNamespace},
+				specs.LinuxNamespace{Type: specs.MountNamespace}, specs.LinuxNamespace{Type: specs.UTSNamespace})
+			s.Hostname, s.Domainname = "host", "domain"
+			return s
+		}(), Host: root}},
+		{"mounts", Input{Bundle: "/bundle", Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
+			s.Root.Path = "rootfs"
+			s.Mounts = []specs.Mount{
+				{Destination: "/data", Source: "data", Type: "bind", Options: []string{"rbind", "ro", "rnosuid", "noatime", "rslave", "shared"}},
+				{Destination: "/scratch", Source: "tmpfs", Type: "tmpfs", Options: []string{"tmpcopyup", "ro", "nodev", "size=1m", "sync"}},
+				{Destination: "/disk", Source: "/dev/sdb", Type: "ext4", Options: []string{"ro", "data=journal"}},
+				{Destination: "/data", Options: []string{"remount", "rw", "private"}},
+			}
+			return s
+		}(), Host: root}},
+	}
+	for _, k := range namespace.Kinds {
+		list = append(list,
+			golden{"new-" + k.Proc, Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},
+			golden{"join-" + k.Proc, Input{Spec: bare(specs.LinuxNamespace{Type: k.Type, Path: "/proc/7/ns/" + k.Proc}), Host: root}})
+	}
+	return list
+}
+
+// The compile step from config.json to what explain prints. -update writes the
+// files anew.
+func TestGolden(t *testing.T) {
+	for _, g := range goldens() {
+		t.Run(g.name, func(t *testing.T) {
+			g.in.ID = "golden"
+			if g.in.Bundle == "" {
+				g.in.Bundle = "/bundle"
+			}
+			p, err := Compile(g.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := p.Explain(&got, false); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata", g.name+".txt")
+			if *update {
+				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want) {
+				t.Errorf("explain differs from %s (go test -update writes it):\n%s", file, firstDifference(got.String(), string(want)))
+			}
+			if strings.Contains(got.String(), "syscall_") {
+				t.Error("a system call has no name in core/clone")
+			}
+		})
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return "got  " + g[i] + "\nwant " + w[i]
+		}
+	}
+	return "one has more lines"
+}
+
+// Every golden file belongs to a case.
+func TestNoStrayGoldens(t *testing.T) {
+	files, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, g := range goldens() {
+		names[g.name+".txt"] = true
+	}
+	for _, f := range files {
+		if !names[f.Name()] {
+			t.Errorf("testdata/%s: no case writes it", f.Name())
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// modules are all that the binary is made of besides the standard library,
+// and why each is there. Another one is a decision: see what it adds to the
+// size below and to the start of an applet that does not use it.
+var modules = map[string]string{
+	"golang.org/x/sys":                       "system calls and their constants",
+	"github.com/opencontainers/runtime-spec": "the only model of config.json, state and features",
+	"github.com/containerd/console":          "raw mode and size of the caller's terminal",
+	"github.com/spf13/pflag":                 "flags, GNU-style",
+	"github.com/moby/sys/user":               "/etc/passwd and /etc/subuid",
+	"github.com/moby/sys/capability":         "names of capabilities",
+}
+
+// heavy are packages that must not come in, and what for they would.
+var heavy = map[string]string{
+	"net/http":      "nothing here speaks HTTP, and it brings crypto",
+	"crypto/tls":    "nothing here speaks TLS",
+	"text/template": "it keeps every method of the program alive",
+	"os/user":       "with cgo it would link libc; core reads /etc/passwd itself",
+	"runtime/cgo":   "the binary is static",
+	"encoding/gob":  "JSON is the format of everything that is kept",
+}
+
+// maxSize bounds the stripped amd64 binary, in bytes.
+const maxSize = 4 << 20
+
+func goTool(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64", "GOOS=linux")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+func TestDependencies(t *testing.T) {
+	used := map[string]bool{}
+	for line := range strings.Lines(goTool(t, "list", "-deps", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", ".")) {
+		f := strings.Fields(line)
+		if why, ok := heavy[f[0]]; ok {
+			t.Errorf("%s is linked in: %s", f[0], why)
+		}
+		if len(f) < 2 || f[1] == "ocibox" {
+			continue
+		}
+		used[f[1]] = true
+		if modules[f[1]] == "" {
+			t.Errorf("%s comes from %s, which has no reason in deps_test.go", f[0], f[1])
+		}
+	}
+	for m := range modules {
+		if !used[m] {
+			t.Errorf("%s is listed and not used", m)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "ocibox")
+	goTool(t, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", bin, ".")
+	st, err := os.Stat(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", st.Size())
+	if st.Size() > maxSize {
+		t.Errorf("%d bytes, more than %d", st.Size(), maxSize)
+	}
+}
