@@ -9,6 +9,9 @@ import (
 // bundleFlags are those of every command that makes a container.
 func bundleFlags(e *env, f *cli.Flags) *container.Options {
 	o := &container.Options{Warn: e.log.warn}
+	if e.log.debug {
+		o.Steps = debugWriter{e.log}
+	}
 	f.StringVarP(&o.Bundle, "bundle", "b", "", "the bundle's directory (default: the working directory)")
 	f.StringVar(&o.PidFile, "pid-file", "", "write the pid of the container's init to this file")
 	f.StringVar(&o.ConsoleSocket, "console-socket", "", "socket that takes the container's terminal")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -56,7 +57,7 @@ func Run(std cli.Std, args []string) error {
 	root := f.String("root", "", "folder of the containers' state (default /run/ocibox, or below $XDG_RUNTIME_DIR)")
 	logPath := f.String("log", "", "file that warnings and errors go to as well")
 	logFormat := f.String("log-format", "text", "form of the log: text or json")
-	debug := f.Bool("debug", false, "log more")
+	debug := f.Bool("debug", false, "log each step, as explain --all prints it")
 	rootless := f.String("rootless", "auto", "whether to behave as for a plain user: true, false or auto")
 	version := f.BoolP("version", "v", false, "print the version")
 	if err := f.Parse(std, args); err != nil {
@@ -227,6 +228,19 @@ func (l *logger) failed(err error) error {
 	}
 	l.write("error", msg)
 	return err
+}
+
+// debugWriter logs each line that is written to it: to the log file, or where
+// there is none to the standard error.
+type debugWriter struct{ *logger }
+
+func (d debugWriter) Write(b []byte) (int, error) {
+	line := strings.TrimRight(string(b), "\n")
+	if d.file == nil {
+		fmt.Fprintf(d.std.Err, "runtime: debug: %s\n", line)
+	}
+	d.write("debug", line)
+	return len(b), nil
 }
 
 func (l *logger) warn(msg string) {

@@ -2,6 +2,7 @@ package container
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,6 +31,8 @@ type Options struct {
 	Interrupt <-chan os.Signal
 	// Warn is told what of the config.json has no effect.
 	Warn func(string)
+	// Steps, if not nil, gets the plan's steps before they are carried out.
+	Steps io.Writer
 }
 
 // attempt is a container in the making. Its undo list takes back, in reverse,
@@ -47,6 +50,7 @@ type attempt struct {
 	close   []func()
 	done    chan struct{}
 	stopped chan os.Signal
+	watched chan struct{}
 }
 
 // Compile makes the plan for the bundle, without touching anything.
@@ -98,6 +102,11 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	}
 	for _, w := range p.Warnings {
 		o.Warn(w)
+	}
+	if o.Steps != nil {
+		if err := p.Explain(o.Steps, true); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkConsole(spec.Process.Terminal, o); err != nil {
 		return nil, err
@@ -217,17 +226,25 @@ func (a *attempt) next() error {
 	return err
 }
 
-// watch ends the child when a signal comes; next says so.
+// watch ends the child when a signal comes; next says so. It lasts until
+// unwatch.
 func (a *attempt) watch() {
-	a.stopped = make(chan os.Signal, 1)
+	a.stopped, a.watched = make(chan os.Signal, 1), make(chan struct{})
 	go func() {
 		select {
 		case sig := <-a.Interrupt:
 			a.stopped <- sig
 			a.proc.Interrupt()
-		case <-a.done:
+		case <-a.watched:
 		}
 	}()
+}
+
+func (a *attempt) unwatch() {
+	if a.watched != nil {
+		close(a.watched)
+		a.watched = nil
+	}
 }
 
 // descriptors opens what the child starts with.
@@ -319,6 +336,7 @@ func (a *attempt) undone(err error) error {
 
 // release closes what the caller need not keep. The child is not waited for.
 func (a *attempt) release() {
+	a.unwatch()
 	close(a.done)
 	for i := len(a.close) - 1; i >= 0; i-- {
 		a.close[i]()

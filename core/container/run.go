@@ -41,6 +41,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	if !o.Foreground {
 		return 0, nil
 	}
+	a.unwatch()
 	status, err = a.attend()
 	if err != nil {
 		return 0, a.undone(err)
