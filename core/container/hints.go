@@ -39,6 +39,8 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 	}
 	user := has(specs.UserNamespace)
 	switch {
+	case f.Errno == unix.ENOSYS:
+		e.Hint = kernelHint()
 	case call == "clone3" || call == "unshare":
 		e.Hint = namespaceHint(f.Errno, p.Program.Flags)
 	case call == "execve":
@@ -76,7 +78,19 @@ func explainClone(err error, flags uint64) error {
 	e := f.Fault()
 	e.Field = "linux.namespaces"
 	e.Hint = namespaceHint(f.Errno, flags)
+	if f.Errno == unix.ENOSYS {
+		e.Hint = kernelHint()
+	}
 	return e
+}
+
+// kernelHint is for a system call that the kernel does not have.
+func kernelHint() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return "this kernel is " + unix.ByteSliceToString(u.Release[:]) + "; ocibox needs Linux 5.14 or later, and a seccomp filter around it that lets the new mount calls through"
 }
 
 func procValue(path string) string {

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"ocibox/core/caps"
 	"ocibox/core/clone"
+	"ocibox/core/fault"
 	"ocibox/core/idmap"
 )
 
@@ -218,6 +221,13 @@ func oomScoreAdj(spec *specs.Spec) (Action, bool) {
 	}
 	value := fmt.Sprint(*a)
 	return Action{"process.oomScoreAdj", fmt.Sprintf("write %q to /proc/CHILD/oom_score_adj", value), func(pid int) error {
-		return writeProc(pid, "oom_score_adj", value)
+		err := writeProc(pid, "oom_score_adj", value)
+		var e *fault.Error
+		if errors.Is(err, unix.EACCES) && errors.As(err, &e) {
+			if now, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); readErr == nil {
+				e.Hint = fmt.Sprintf("it is %s here, and less takes CAP_SYS_RESOURCE", strings.TrimSpace(string(now)))
+			}
+		}
+		return err
 	}}, true
 }
