@@ -59,7 +59,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 func (a *attempt) attend() (int, error) {
 	a.c.Unlock()
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
+	signal.Notify(signals, forwarded(a.console != nil)...)
 	defer signal.Stop(signals)
 	go a.forward(signals)
 
@@ -89,18 +89,36 @@ func (a *attempt) attend() (int, error) {
 	return status.ExitStatus(), nil
 }
 
-// forward passes on what the caller is sent, but for what concerns the caller
-// alone: its children, its terminal's size, and the Go runtime's own signal.
+// lastSignal is the kernel's _NSIG on every architecture that we build for.
+const lastSignal = 64
+
+// forwarded are the signals that are the container's: all but those that
+// cannot be caught or that concern the caller alone, which are about its
+// children, its terminal's size, its pipes, and the Go runtime's own. With a
+// terminal, the job control of the caller's shell is the relay's matter.
+func forwarded(terminal bool) []os.Signal {
+	var list []os.Signal
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		switch n {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
+		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT:
+			if !terminal {
+				list = append(list, n)
+			}
+		default:
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// forward passes on the signals that the caller is sent.
 func (a *attempt) forward(signals <-chan os.Signal) {
 	for {
 		select {
 		case sig := <-signals:
-			switch sig {
-			case unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
-			default:
-				// It may have ended meanwhile; then there is nothing to tell.
-				_ = a.c.signal(sig.(unix.Signal))
-			}
+			// The container may have ended meanwhile; then there is nobody to tell.
+			_ = a.c.signal(sig.(unix.Signal))
 		case <-a.done:
 			return
 		}

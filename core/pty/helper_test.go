@@ -163,6 +163,7 @@ func process(t *testing.T, role string, master, terminal, out *os.File) (cmd *ex
 	cmd.Stdin, cmd.Stdout = terminal, out
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
+	cmd.WaitDelay = time.Second // for a job that outlives its shell
 	cmd.ExtraFiles = []*os.File{master}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {

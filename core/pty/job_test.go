@@ -7,39 +7,50 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // shell is a shell with job control that starts a relay in the background, and
-// then brings it to the front (fg), kills it while it is stopped (kill), or
-// only continues it, sees it stopped again, and kills it (bg). It exits with
-// the status of its job, or 99 where that did not do as it should.
+// then brings it to the front (fg), and there stops and kills it (stop), or
+// kills it while it is stopped in the background (kill), or after it was only
+// continued and has stopped again (bg). It exits with the status of its job, or
+// 99 where that did not do as it should.
 func shell(role string) {
-	signal.Ignore(unix.SIGTTOU) // as shells do, to give the terminal away
 	job := exec.Command("/proc/self/exe")
 	job.Env = append(os.Environ(), "PTY_HELPER=relay")
 	job.Stdin, job.Stdout, job.Stderr = os.Stdin, os.Stdout, os.Stderr
 	job.ExtraFiles = []*os.File{os.NewFile(3, "master")}
 	job.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	signal.Reset(unix.SIGTTOU) // the job must not start with it ignored
 	if err := job.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}
+	// As shells do, to give the terminal away; the job has not inherited it.
 	signal.Ignore(unix.SIGTTOU)
 	job.ExtraFiles[0].Close()
 	pid := job.Process.Pid
-	wantStop(pid)
+	wantStop(pid, unix.SIGTTOU)
+	own, _ := unix.IoctlGetTermios(0, unix.TCGETS)
 	switch role {
-	case "fg":
+	case "fg", "stop":
 		give(pid)
 		unix.Kill(-pid, unix.SIGCONT)
 	case "bg":
 		unix.Kill(-pid, unix.SIGCONT)
-		wantStop(pid)
-		fallthrough
-	case "kill":
+		wantStop(pid, unix.SIGTTOU)
+	}
+	if role == "stop" {
+		for m, err := own, error(nil); err == nil && !isRaw(*m); time.Sleep(time.Millisecond) {
+			m, err = unix.IoctlGetTermios(0, unix.TCGETS)
+		}
+		unix.Kill(-pid, unix.SIGSTOP)
+		wantStop(pid, unix.SIGSTOP)
+		give(unix.Getpgrp())
+		unix.IoctlSetTermios(0, unix.TCSETS, own)
+	}
+	if role != "fg" {
 		unix.Kill(-pid, unix.SIGTERM)
 		unix.Kill(-pid, unix.SIGCONT)
 	}
@@ -68,9 +79,9 @@ func change(pid int) (s unix.WaitStatus) {
 	}
 }
 
-func wantStop(pid int) {
-	if s := change(pid); !s.Stopped() || s.StopSignal() != unix.SIGTTOU {
-		fmt.Fprintf(os.Stderr, "job: %#x, want a stop by SIGTTOU\n", s)
+func wantStop(pid int, by unix.Signal) {
+	if s := change(pid); !s.Stopped() || s.StopSignal() != by {
+		fmt.Fprintf(os.Stderr, "job: %#x, want a stop by %v\n", s, by)
 		os.Exit(99)
 	}
 }
@@ -83,9 +94,10 @@ func TestForeground(t *testing.T) {
 	master, slave := openPair(t)
 	cmd, done := process(t, "fg", master, terminal, terminal)
 	until(t, "the relay took the terminal", func() bool { return isRaw(mode(t, terminal)) })
-	send(t, outer, "\x03x\r") // the first key would interrupt a process outside
 	send(t, slave, "$")
 	expect(t, outer, "$")
+	send(t, outer, "\x03") // would interrupt a process outside
+	expect(t, outer, "^C")
 	master.Close()
 	slave.Close()
 	exited(t, cmd, done, 0)
@@ -96,11 +108,11 @@ func TestForeground(t *testing.T) {
 
 // A stopped relay can be killed, and leaves the terminal's mode to the shell.
 func TestKilledInBackground(t *testing.T) {
-	for _, role := range []string{"kill", "bg"} {
+	for _, role := range []string{"kill", "bg", "stop"} {
 		_, terminal := openPair(t)
 		shells := mode(t, terminal)
 		shells.Lflag &^= unix.ECHO | unix.ICANON // as a shell that edits lines has it
-		makeCooked(t, terminal, shells)
+		setMode(t, terminal, shells)
 		master, _ := openPair(t)
 		cmd, done := process(t, role, master, terminal, terminal)
 		exited(t, cmd, done, 128+int(unix.SIGTERM))

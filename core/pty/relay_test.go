@@ -63,7 +63,9 @@ func TestRelayDrains(t *testing.T) {
 		text := bytes.Repeat([]byte("0123456789abcde\n"), 1<<16)
 		text = append(text, "last"...)
 		go func() {
-			slave.Write(text)
+			if n, err := slave.Write(text); err != nil {
+				t.Errorf("wrote %d bytes: %v", n, err)
+			}
 			slave.Close()
 		}()
 		var out bytes.Buffer
@@ -122,7 +124,10 @@ func TestRelayUnreadInput(t *testing.T) {
 	c := background(master, zero, outW, Options{Done: done})
 	send(t, slave, "x")
 	expect(t, outR, "x")
-	until(t, "the pty is full", func() bool { return isFull(master) })
+	until(t, "the line discipline's buffer is full", func() bool {
+		n, err := unix.IoctlGetUint32(int(slave.Fd()), unix.TIOCINQ)
+		return err == nil && n >= 4095
+	})
 	close(done)
 	if err := wait(t, c); err != nil {
 		t.Fatal(err)

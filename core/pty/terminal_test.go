@@ -179,7 +179,7 @@ func TestInterruptReachesContainer(t *testing.T) {
 	exited(t, relay, relayed, 0)
 }
 
-func makeCooked(t *testing.T, f *os.File, m unix.Termios) {
+func setMode(t *testing.T, f *os.File, m unix.Termios) {
 	t.Helper()
 	if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &m); err != nil {
 		t.Fatal(err)
@@ -258,9 +258,13 @@ func TestRawAgainAfterStop(t *testing.T) {
 	cmd, done := helper(t, master, terminal, terminal)
 	send(t, slave, "$")
 	expect(t, outer, "$")
-	makeCooked(t, terminal, before)
-	unix.Kill(cmd.Process.Pid, unix.SIGCONT)
-	until(t, "raw again", func() bool { return isRaw(mode(t, terminal)) })
+	half := mode(t, terminal)
+	half.Oflag |= unix.OPOST
+	for _, left := range []unix.Termios{before, half} {
+		setMode(t, terminal, left)
+		unix.Kill(cmd.Process.Pid, unix.SIGCONT)
+		until(t, "raw again", func() bool { return isRaw(mode(t, terminal)) })
+	}
 	master.Close()
 	slave.Close()
 	exited(t, cmd, done, 0)
