@@ -22,8 +22,9 @@ type Mount struct {
 	Field  string
 	Dest   string // absolute and clean
 	Type   string
-	Source string // of a bind mount: absolute
-	from   clone.Reg
+	Source string    // of a bind mount: absolute
+	from   clone.Reg // detached copy of a bind mount's source
+	late   clone.Reg // attached mount that Seal makes read-only
 }
 
 // sharedTypes are file systems of which the kernel keeps one instance for
@@ -58,7 +59,7 @@ func Read(list []specs.Mount, bundle string) ([]*Mount, []string, error) {
 		if unsupported != "" {
 			return nil, nil, fault.Field("", "%s.options: %s is not supported yet", field, unsupported)
 		}
-		o.Bind = o.Bind || m.Type == "bind"
+		o.Bind = IsBind(m)
 		mount := &Mount{Options: o, Field: field, Dest: path.Clean("/" + m.Destination), Type: m.Type, Source: m.Source}
 		if !path.IsAbs(m.Destination) {
 			warnings = append(warnings, fmt.Sprintf("%s.destination: %q is not absolute, taken as %s", field, m.Destination, mount.Dest))
@@ -73,9 +74,9 @@ func Read(list []specs.Mount, bundle string) ([]*Mount, []string, error) {
 			if !path.IsAbs(mount.Source) {
 				mount.Source = path.Join(bundle, mount.Source)
 			}
-			if len(o.Data) > 0 || len(o.Flags) > 0 {
-				warnings = append(warnings, fmt.Sprintf("%s.options: %s has no effect on a bind mount", field, strings.Join(slices.Concat(o.Flags, o.Data), ",")))
-			}
+		}
+		if rest := slices.Concat(o.Flags, o.Data); len(rest) > 0 && (o.Bind || o.Remount) {
+			warnings = append(warnings, fmt.Sprintf("%s.options: %s has no effect on a bind mount or a remount", field, strings.Join(rest, ",")))
 		}
 		mounts = append(mounts, mount)
 	}
@@ -88,6 +89,8 @@ func (m *Mount) check() error {
 		return fault.Field(m.Field+".destination", "is the container's root itself")
 	case m.Remount:
 		return nil
+	case !m.Bind && slices.ContainsFunc(m.Data, tooLong):
+		return fault.Field(m.Field+".options", "the value of an option has more than %d bytes, which is all that fsconfig(2) takes", maxValue)
 	case m.Bind && m.Source == "":
 		return fault.Field(m.Field+".source", "is missing for a bind mount")
 	case m.Bind && m.CopyUp, m.CopyUp && m.Type != "tmpfs":
@@ -101,6 +104,15 @@ func (m *Mount) check() error {
 }
 
 func (m *Mount) begin(p *clone.Program) { p.Begin(m.Field, m.Dest) }
+
+// maxValue is the longest value of a file system's option, in bytes: the
+// kernel takes 256 with the NUL (FSCONFIG_SET_STRING).
+const maxValue = 255
+
+func tooLong(option string) bool {
+	_, value, _ := strings.Cut(option, "=")
+	return len(value) > maxValue
+}
 
 // Sources opens what the bind mounts copy. It stands before the child takes
 // the container's ids, which may have no access to those paths.
@@ -143,10 +155,11 @@ func (m *Mount) attach(p *clone.Program, root clone.Reg) {
 		if fs.Source == "" {
 			fs.Source = m.Type
 		}
-		copyUp := uint64(0)
-		if m.CopyUp {
-			copyUp = fs.Attr & unix.MOUNT_ATTR_RDONLY
-			fs.Attr &^= copyUp
+		// What others are mounted on, or devices are made in, is made
+		// read-only when that is done.
+		seal := m.Type == "tmpfs" && fs.Attr&unix.MOUNT_ATTR_RDONLY != 0
+		if seal {
+			fs.Attr &^= unix.MOUNT_ATTR_RDONLY
 		}
 		mount := fs.Make(p)
 		// A symlink in the place of /proc or /sys would make the paths that
@@ -158,12 +171,31 @@ func (m *Mount) attach(p *clone.Program, root clone.Reg) {
 		p.OpenIn(root, m.Dest, clone.MakeDir, 0, flags, dirMode, target)
 		if m.CopyUp {
 			p.CopyTree(target, mount)
-			if copyUp != 0 {
-				setAttr(p, clone.In(mount), "", false, unix.MountAttr{Attr_set: copyUp})
-			}
 		}
 		attach(p, mount, target)
 		setPropagation(p, mount, m.Options)
-		shut(p, mount, target)
+		shut(p, target)
+		if seal {
+			m.late = mount
+		} else {
+			shut(p, mount)
+		}
 	}
+}
+
+// Seal makes read-only what had to be written to until now.
+func Seal(p *clone.Program, mounts []*Mount) {
+	for _, m := range mounts {
+		if m.late != 0 {
+			m.begin(p)
+			setAttr(p, clone.In(m.late), "", false, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+			shut(p, m.late)
+		}
+	}
+}
+
+// IsBind says whether an entry of config.json's mounts is a bind mount.
+func IsBind(m specs.Mount) bool {
+	o, _ := Parse(m.Options)
+	return o.Bind || m.Type == "bind"
 }

@@ -99,7 +99,7 @@ func Words() []string {
 // that ocibox knows and does not support yet, or "".
 func Parse(options []string) (Options, string) {
 	var o Options
-	for _, w := range options {
+	for _, w := range split(options) {
 		switch {
 		case w == "bind", w == "rbind":
 			o.Bind, o.Recursive = true, w == "rbind"
@@ -120,6 +120,22 @@ func Parse(options []string) (Options, string) {
 		}
 	}
 	return o, ""
+}
+
+// split takes words apart that stand in one string with commas between, as
+// mount(8) has them: not those within double quotes.
+func split(options []string) []string {
+	var words []string
+	for _, s := range options {
+		quoted := false
+		words = append(words, strings.FieldsFunc(s, func(c rune) bool {
+			if c == '"' {
+				quoted = !quoted
+			}
+			return c == ',' && !quoted
+		})...)
+	}
+	return words
 }
 
 func (o *Options) attr(w string) bool {

@@ -30,13 +30,13 @@ func TestParse(t *testing.T) {
 		{"nodiratime,diratime", Options{Attr: Attr{Clear: unix.MOUNT_ATTR_NODIRATIME}}},
 		{"private,rslave", Options{Prop: []Prop{{unix.MS_PRIVATE, false}, {unix.MS_SLAVE, true}}}},
 		{"sync,lazytime,size=1m,mode=755,newinstance", Options{Flags: []string{"sync", "lazytime"}, Data: []string{"size=1m", "mode=755", "newinstance"}}},
+		{`context="a,b",ro`, Options{Data: []string{`context="a,b"`}, Attr: Attr{Set: unix.MOUNT_ATTR_RDONLY}}},
 		{"tmpcopyup,remount", Options{CopyUp: true, Remount: true}},
 	} {
-		var words []string
-		if c.words != "" {
-			words = strings.Split(c.words, ",")
+		got, unsupported := Parse([]string{c.words})
+		if again, _ := Parse(strings.Split(c.words, ",")); !reflect.DeepEqual(got, again) && !strings.Contains(c.words, `"`) {
+			t.Errorf("%q: one by one %+v, in one string %+v", c.words, again, got)
 		}
-		got, unsupported := Parse(words)
 		if unsupported != "" || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%q: %+v, %q; want %+v", c.words, got, unsupported, c.want)
 		}
@@ -84,6 +84,7 @@ func TestReadRefuses(t *testing.T) {
 		{specs.Mount{Destination: "/a", Type: "cgroup"}, "mounts[0].type cgroup is not supported yet"},
 		{specs.Mount{Destination: "/a", Type: "proc", Options: []string{"tmpcopyup"}}, "mounts[0].options: tmpcopyup needs type tmpfs"},
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/b", Options: []string{"ridmap"}}, "mounts[0].options: ridmap is not supported yet"},
+		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"lowerdir=" + strings.Repeat("a", 256)}}, "mounts[0].options: the value of an option has more than 255 bytes, which is all that fsconfig(2) takes"},
 		{specs.Mount{Destination: "/a\x00", Type: "tmpfs"}, "mounts[0]: \"/a\\x00\" holds a NUL byte"},
 		{specs.Mount{Destination: "/" + strings.Repeat("a", 5000), Type: "tmpfs"}, "mounts[0]: a string of 5001 bytes is longer than PATH_MAX (4096)"},
 	} {
@@ -104,7 +105,7 @@ func TestReadWarns(t *testing.T) {
 	if list[0].Dest != "/x" || list[0].Source != "/bundle/data" {
 		t.Errorf("%s from %s", list[0].Dest, list[0].Source)
 	}
-	want := []string{`mounts[0].destination: "rel/../x" is not absolute, taken as /x`, "mounts[0].options: size=1m has no effect on a bind mount"}
+	want := []string{`mounts[0].destination: "rel/../x" is not absolute, taken as /x`, "mounts[0].options: size=1m has no effect on a bind mount or a remount"}
 	if !slices.Equal(warnings, want) {
 		t.Errorf("warnings %q", warnings)
 	}

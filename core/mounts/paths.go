@@ -40,6 +40,9 @@ func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
 		})
 		p.When(isDir, 0, func() {
 			mount := cloneFD(p, null, false, "mount")
+			// The inode is the host's own: not to be changed from inside.
+			// Read-only leaves what a device does with a write as it is.
+			setAttr(p, clone.In(mount), "", false, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
 			attach(p, mount, target)
 			shut(p, mount, target)
 		})

@@ -66,6 +66,15 @@ func goldens() []golden {
 			s.Process.OOMScoreAdj = &adj
 			return s
 		}(), Host: user}},
+		{"remapped", Input{Spec: func() *specs.Spec {
+			s := bundle.Default()
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace}, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+			s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
+			s.Linux.GIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
+			s.Process.ConsoleSize = &specs.Box{Height: 24, Width: 80}
+			s.Process.User.UID = 1000
+			return s
+		}(), Host: root}},
 		{"pod", Input{Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/proc/7/ns/net"}, specs.LinuxNamespace{Type: specs.IPCNamespace, Path: "/proc/7/ns/ipc"},
 				specs.LinuxNamespace{Type: specs.UserNamespace, Path: "/proc/7/ns/user"}, specs.LinuxNamespace{Type: specs.PIDNamespace},

@@ -94,6 +94,7 @@ type compiler struct {
 	newUser   bool
 	setgroups bool
 	forks     bool
+	hidden    bool
 	maps      idmap.Plan
 	tty       clone.Reg
 }
@@ -147,10 +148,12 @@ func (c *compiler) resolve() error {
 		c.plan.Joins = append(c.plan.Joins, Join{fmt.Sprintf("linux.namespaces[%d]", i), k, n.Path, c.p.Inherit("ns." + k.Proc)})
 	}
 	c.newUser = c.new&unix.CLONE_NEWUSER != 0
-	c.forks = len(c.plan.Joins) > 0 && (c.new&(unix.CLONE_NEWUSER|unix.CLONE_NEWPID) != 0 || c.joined&unix.CLONE_NEWPID != 0)
+	// unshare(2) moves only the children into a pid or time namespace.
+	const forChildren = unix.CLONE_NEWPID | unix.CLONE_NEWTIME
+	c.forks = len(c.plan.Joins) > 0 && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
 	have := c.host.Caps
-	if c.userns() {
-		// Whoever is in a new user namespace, or joins one, has all there.
+	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
+		// Whoever is first in a user namespace, or joins it, has all there.
 		have = caps.All(c.host.CapLast)
 	}
 	var warnings []string
@@ -188,6 +191,20 @@ func (c *compiler) userns() bool {
 	return c.host.Userns || (c.new|c.joined)&unix.CLONE_NEWUSER != 0
 }
 
+// hide makes what is in the container's namespaces unable to look into the
+// process until it is one of them. It stands before any is joined; but the
+// files of a map that has yet to be written belong to root then, so that a
+// plain user can only do it after. No plain user can join a pid namespace
+// without its user namespace, for which no map is written.
+func (c *compiler) hide() {
+	if c.hidden || c.newUser && len(c.plan.Stops) == 0 && !(c.host.Self.CapSetuid && c.host.Self.CapSetgid) {
+		return
+	}
+	c.hidden = true
+	c.p.Begin("", "")
+	c.undumpable()
+}
+
 func (c *compiler) undumpable() {
 	c.p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_DUMPABLE), clone.Num(0))
 }
@@ -204,12 +221,8 @@ func (c *compiler) enter() {
 	if len(c.plan.Joins) == 0 {
 		p.Flags = c.new
 	} else {
-		// Nothing of the caller's map is needed before the clone, and the
-		// namespaces that are joined have processes in them already.
-		if !c.newUser {
-			p.Begin("", "")
-			c.undumpable()
-		}
+		c.oomScoreAdj()
+		c.hide()
 		c.join()
 		p.Begin("linux.namespaces", "")
 		switch {
@@ -221,20 +234,14 @@ func (c *compiler) enter() {
 	}
 	if c.newUser {
 		p.Begin("linux.uidMappings, linux.gidMappings", "")
-		var actions []Action
-		if a, ok := oomScoreAdj(c.spec); ok {
-			actions = append(actions, a)
-		}
+		actions := c.parentOOMScoreAdj()
 		for _, s := range c.maps.Steps() {
 			actions = append(actions, Action{Field: s.Field, Text: s.Text})
 		}
 		actions[len(actions)-1].Do = c.maps.Write
 		c.rendezvous(!c.forks, actions...)
 	}
-	p.Begin("", "")
-	// What is inside shall not look into the process until it is one of
-	// them; the map's files, though, belong to root once it is set.
-	c.undumpable()
+	c.hide()
 	p.Call(unix.SYS_UMASK, clone.Num(0))
 	p.Call(unix.SYS_SETSID)
 }
@@ -332,6 +339,7 @@ func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
 	}
 	mounts.ReadOnly(p, root, s.Linux.ReadonlyPaths)
 	mounts.Mask(p, root, s.Linux.MaskedPaths, null)
+	mounts.Seal(p, list)
 	if s.Root.Readonly {
 		p.Begin("root.readonly", "")
 		mounts.ReadOnlyRoot(p, root)
@@ -401,13 +409,14 @@ func (c *compiler) finish() {
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
 	var actions []Action
-	if a, ok := oomScoreAdj(c.spec); ok && !c.newUser {
-		actions = append(actions, a)
+	if !c.newUser {
+		actions = c.parentOOMScoreAdj()
 	}
 	c.rendezvous(false, append(actions, Action{Text: "write state.json: the container is created"})...)
 	if c.plan.Listen != 0 {
 		p.Begin("", "start")
 		p.Accept(c.plan.Listen, p.Reg("starter"))
 	}
+	c.nofile()
 	c.exec()
 }

@@ -6,9 +6,9 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/caps"
@@ -33,18 +33,33 @@ func setRlimit(p *clone.Program, number int, soft, hard uint64) {
 	p.Call(unix.SYS_PRLIMIT64, clone.Num(0), clone.Num(number), p.Data(clone.Bytes(&lim)), clone.Num(0))
 }
 
-// rlimits sets the limits, with the privileges that raising them may take.
+// rlimits sets the limits, with the privileges that raising them may take. Of
+// that on open files it only raises the hard one.
 func (c *compiler) rlimits() {
-	own := false
 	for i, r := range c.spec.Process.Rlimits {
 		n, _ := RlimitNumber(r.Type)
 		c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
-		setRlimit(c.p, n, r.Soft, r.Hard)
-		own = own || n == unix.RLIMIT_NOFILE
+		switch {
+		case n != unix.RLIMIT_NOFILE:
+			setRlimit(c.p, n, r.Soft, r.Hard)
+		case r.Hard > c.host.Nofile[1]:
+			setRlimit(c.p, n, r.Hard, r.Hard)
+		}
 	}
-	if h := c.host; !own && h.Nofile != [2]uint64{} {
+}
+
+// nofile sets the limit on open files, when no more are opened.
+func (c *compiler) nofile() {
+	for i, r := range c.spec.Process.Rlimits {
+		if n, _ := RlimitNumber(r.Type); n == unix.RLIMIT_NOFILE {
+			c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
+			setRlimit(c.p, n, r.Soft, r.Hard)
+			return
+		}
+	}
+	if own := c.host.Nofile; own != [2]uint64{} {
 		c.p.Begin("", "limit of open files as ocibox found it")
-		setRlimit(c.p, unix.RLIMIT_NOFILE, h.Nofile[0], h.Nofile[1])
+		setRlimit(c.p, unix.RLIMIT_NOFILE, own[0], own[1])
 	}
 }
 
@@ -168,8 +183,14 @@ func environ(env []string) []string {
 func (c *compiler) terminal(root clone.Reg) {
 	p := c.p
 	p.Begin("process.terminal", "")
+	// An image without a devpts may have any device in that place, and some do
+	// harm by being opened.
+	const ptmx = "/dev/pts/ptmx"
 	master := p.Reg("master")
-	p.OpenIn(root, "/dev/pts/ptmx", clone.MustExist, 0, unix.O_RDWR|unix.O_NOCTTY, 0, master)
+	p.OpenIn(root, ptmx, clone.MustExist, 0, unix.O_PATH, 0, master)
+	p.Must(master, unix.S_IFCHR, 5, 2, unix.ENOTTY)
+	p.Call(unix.SYS_CLOSE, clone.In(master))
+	p.OpenIn(root, ptmx, clone.MustExist, 0, unix.O_RDWR|unix.O_NOCTTY, 0, master)
 	unlock := int32(0)
 	p.Call(unix.SYS_IOCTL, clone.In(master), clone.Num(unix.TIOCSPTLCK), p.Data(clone.Bytes(&unlock)))
 	c.tty = p.Reg("tty")
@@ -212,22 +233,49 @@ func loopback(p *clone.Program) {
 	p.Call(unix.SYS_CLOSE, clone.In(sock))
 }
 
-// oomScoreAdj is for the parent: a user namespace takes the privilege to
-// lower it away from the child.
-func oomScoreAdj(spec *specs.Spec) (Action, bool) {
-	a := spec.Process.OOMScoreAdj
+const oomFile = "oom_score_adj"
+
+// oomScoreAdj sets the process's own, while it is still the caller's equal.
+func (c *compiler) oomScoreAdj() {
+	a := c.spec.Process.OOMScoreAdj
 	if a == nil {
-		return Action{}, false
+		return
+	}
+	p, value := c.p, fmt.Sprint(*a)
+	p.Begin("process.oomScoreAdj", "")
+	file := p.Reg(oomFile)
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/proc/self/"+oomFile), clone.Num(unix.O_WRONLY|unix.O_CLOEXEC)).Save(file)
+	p.Call(unix.SYS_WRITE, clone.In(file), p.Str(value), clone.Num(len(value)))
+	p.Call(unix.SYS_CLOSE, clone.In(file))
+}
+
+// parentOOMScoreAdj does it from outside where the child begins in a user
+// namespace of its own, which takes the privilege to lower it away.
+func (c *compiler) parentOOMScoreAdj() []Action {
+	a := c.spec.Process.OOMScoreAdj
+	if a == nil || len(c.plan.Joins) > 0 {
+		return nil
 	}
 	value := fmt.Sprint(*a)
-	return Action{"process.oomScoreAdj", fmt.Sprintf("write %q to /proc/CHILD/oom_score_adj", value), func(pid int) error {
-		err := writeProc(pid, "oom_score_adj", value)
+	return []Action{{"process.oomScoreAdj", fmt.Sprintf("write %q to /proc/CHILD/%s", value, oomFile), func(pid int) error {
+		err := writeProc(pid, oomFile, value)
 		var e *fault.Error
 		if errors.Is(err, unix.EACCES) && errors.As(err, &e) {
-			if now, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); readErr == nil {
-				e.Hint = fmt.Sprintf("it is %s here, and less takes CAP_SYS_RESOURCE", strings.TrimSpace(string(now)))
-			}
+			e.Hint = OOMHint(*a)
 		}
 		return err
-	}}, true
+	}}}
+}
+
+// OOMHint tells why an oom_score_adj is refused, or is "".
+func OOMHint(value int) string {
+	now, err := os.ReadFile("/proc/self/" + oomFile)
+	if err != nil {
+		return ""
+	}
+	text := strings.TrimSpace(string(now))
+	if n, err := strconv.Atoi(text); err != nil || n <= value {
+		return ""
+	}
+	return fmt.Sprintf("it is %s here, and less takes CAP_SYS_RESOURCE", text)
 }

@@ -88,8 +88,9 @@ func empty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Invalid:
 		return true
-	case reflect.Pointer, reflect.Interface:
-		return v.IsNil() || empty(v.Elem())
+	case reflect.Pointer:
+		// A number that is there is a wish, 0 too: swappiness.
+		return v.IsNil() || v.Elem().Kind() == reflect.Struct && empty(v.Elem())
 	case reflect.Slice, reflect.Map:
 		return v.Len() == 0
 	case reflect.Struct:
