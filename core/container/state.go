@@ -81,24 +81,41 @@ func (s Store) make(id string) (*Container, error) {
 	if err := os.MkdirAll(s.Root, 0o711); err != nil {
 		return nil, fault.Op(err, "make the state folder %s", s.Root)
 	}
-	dir := filepath.Join(s.Root, id)
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fault.Op(nil, "container %s exists already", id).WithHint("its state is in %s; delete removes it", dir)
+	c := &Container{State: State{ID: id}, dir: filepath.Join(s.Root, id)}
+	exists := fault.Op(nil, "container %s exists already", id).WithHint("its state is in %s; delete removes it", c.dir)
+	for {
+		err := os.Mkdir(c.dir, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			return nil, exists
+		}
+		if err != nil {
+			return nil, fault.Op(err, "make the container's state folder")
+		}
+		// Before it is locked, delete --force may take it for a left-over.
+		err = c.lock()
+		if errors.Is(err, ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		// Then again, what is locked may be a folder that somebody else made
+		// meanwhile, and used.
+		if _, err := os.Lstat(filepath.Join(c.dir, stateFile)); err == nil {
+			c.Unlock()
+			return nil, exists
+		}
+		return c, nil
 	}
-	if err != nil {
-		return nil, fault.Op(err, "make the container's state folder")
-	}
-	c := &Container{State: State{ID: id}, dir: dir}
-	if err := c.lock(); err != nil {
-		os.Remove(dir)
-		return nil, err
-	}
-	return c, nil
 }
 
+// lock waits until nobody else has the container's folder. The cause of the
+// error is ErrUnknown if it is not there, or not there any more.
 func (c *Container) lock() error {
 	f, err := os.Open(c.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return unknown(c.dir)
+	}
 	if err != nil {
 		return fault.Op(err, "open the container's state folder")
 	}
@@ -112,8 +129,30 @@ func (c *Container) lock() error {
 		f.Close()
 		return fault.Op(err, "lock %s", c.dir)
 	}
+	// Who had the lock may have removed the folder, and a third made another
+	// of that name.
+	mine, err := f.Stat()
+	if err == nil {
+		var there os.FileInfo
+		if there, err = os.Stat(c.dir); err == nil && !os.SameFile(mine, there) {
+			err = fs.ErrNotExist
+		}
+	}
+	if err != nil {
+		f.Close()
+		if errors.Is(err, fs.ErrNotExist) {
+			return unknown(c.dir)
+		}
+		return fault.Op(err, "look at %s", c.dir)
+	}
 	c.folder = f
 	return nil
+}
+
+// unknown is the error about a container of which there is no folder.
+func unknown(dir string) error {
+	root, id := filepath.Split(dir)
+	return fault.Op(ErrUnknown, "%s", id).WithHint("the state folder is %s; --root names another, list shows what is there", filepath.Clean(root))
 }
 
 // Unlock lets others change the container.
@@ -139,7 +178,7 @@ func (s Store) Load(id string) (*Container, error) {
 			c.State = State{Version: specs.Version, ID: id}
 			return c, nil // being created, or never finished
 		}
-		return nil, fault.Op(ErrUnknown, "%s", id).WithHint("the state folder is %s; --root names another, list shows what is there", s.Root)
+		return nil, unknown(c.dir)
 	}
 	if err != nil {
 		return nil, fault.Op(err, "read the state of %s", id)
@@ -152,21 +191,20 @@ func (s Store) Load(id string) (*Container, error) {
 
 // Lock is Load, with the container locked: nobody else changes it meanwhile.
 func (s Store) Lock(id string) (*Container, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	locked := &Container{dir: filepath.Join(s.Root, id)}
+	if err := locked.lock(); err != nil {
+		return nil, err
+	}
 	c, err := s.Load(id)
 	if err != nil {
+		locked.Unlock()
 		return nil, err
 	}
-	if err := c.lock(); err != nil {
-		return nil, err
-	}
-	// What held the lock may have changed it, or removed it.
-	again, err := s.Load(id)
-	if err != nil {
-		c.Unlock()
-		return nil, err
-	}
-	again.folder = c.folder
-	return again, nil
+	c.folder = locked.folder
+	return c, nil
 }
 
 // List gives the state of every container, by id. One that goes meanwhile is
