@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -76,9 +77,24 @@ func explain(path string, data []byte, err error) error {
 		return fault.Op(nil, "%s:%d:%d: %v", path, line, column, err)
 	case errors.As(err, &typ):
 		line, column := position(data, typ.Offset)
-		return fault.Field(typ.Field, "%s:%d:%d: %s given where %s is needed", path, line, column, typ.Value, typ.Type)
+		return fault.Field(typ.Field, "%s:%d:%d: %s given where %s is needed", path, line, column, typ.Value, jsonType(typ.Type))
 	}
 	return fault.Op(err, "%s", path)
+}
+
+// jsonType is what JSON calls a Go type; a number's bounds are in Go's word.
+func jsonType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return t.String()
 }
 
 // position turns the number of bytes read into line and column, both from 1,

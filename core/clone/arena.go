@@ -18,7 +18,7 @@ type header struct {
 	ncode   uint32
 	pc      uint32 // instruction that runs, or ran last
 	report  uint32 // register with the descriptor that reports go to
-	_       uint32
+	sync    uint32 // register with the socket to the parent
 }
 
 // Kinds of instruction.
@@ -78,25 +78,24 @@ type scratch struct {
 
 const pathMax = 4096 // PATH_MAX of limits.h
 
-// message is a report. A failure is followed by the instruction's label, a NUL
-// and the log text, in the same datagram.
+// message is a report. A failure is followed by the instruction's label and the
+// log text, in the same datagram.
 type message struct {
 	kind  uint32
 	pc    uint32
 	errno uint32
-	value uint32 // pid for msgForked
 }
 
 const (
-	msgReached = 1 + iota // the program stands at the opWait after pc
-	msgForked             // value is the pid of the process that goes on
+	msgReached = 1 + iota // the program stands at the opWait after pc, or for a starter at its opExec
 	msgFailed
 )
 
 type iovec struct{ base, len uintptr }
 
 // msghdr and cmsg are those of sendmsg(2) with every pointer a uintptr: the
-// child stores no Go pointer.
+// child stores no Go pointer. The size of cmsg is CMSG_SPACE(4), with no word
+// too many: a 64-bit kernel takes that for one more header of a 32-bit caller's.
 type msghdr struct {
 	name       uintptr
 	namelen    uint32
@@ -112,7 +111,6 @@ type cmsg struct {
 	level int32
 	typ   int32
 	fd    int32
-	_     int32
 }
 
 type openHow struct{ flags, mode, resolve uint64 }

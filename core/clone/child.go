@@ -82,7 +82,7 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 		wait(base, arg(base, in, 0))
 		return 0, 0
 	case opReport:
-		return 0, report(base, msgReached, 0, 0)
+		return 0, report(base, msgReached, 0)
 	case opSendFD:
 		return 0, sendFD(base, in)
 	case opFork:
@@ -166,11 +166,11 @@ func wait(base unsafe.Pointer, fd uintptr) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func report(base unsafe.Pointer, kind, value uint32, nlog uintptr) syscall.Errno {
+func report(base unsafe.Pointer, kind uint32, nlog uintptr) syscall.Errno {
 	h := (*header)(base)
 	s := at[scratch](base, h.scratch)
 	in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
-	s.msg.kind, s.msg.pc, s.msg.errno, s.msg.value = kind, h.pc, in.errno, value
+	s.msg.kind, s.msg.pc, s.msg.errno = kind, h.pc, in.errno
 	s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.msg)), unsafe.Sizeof(s.msg)
 	s.iov[1].base, s.iov[1].len = uintptr(base)+in.label, in.nlabel
 	s.iov[2].base, s.iov[2].len = uintptr(unsafe.Pointer(&s.text)), nlog
@@ -211,7 +211,7 @@ func fail(base unsafe.Pointer, in *insn, e syscall.Errno) {
 			n += m
 		}
 	}
-	report(base, msgFailed, 0, n)
+	report(base, msgFailed, n)
 	exit(exitFailed)
 }
 
@@ -229,7 +229,8 @@ func sendFD(base unsafe.Pointer, in *insn) syscall.Errno {
 	return send(base, arg(base, in, 0))
 }
 
-// fork goes on in a new process; the old one tells its pid and exits.
+// fork goes on in a new process; the old one exits. It says nothing: the arena
+// is the new one's from here on, and the kernel has put its pid there.
 //
 //go:norace
 //go:nocheckptr
@@ -239,7 +240,6 @@ func fork(base unsafe.Pointer, in *insn) syscall.Errno {
 	if e != 0 || pid == 0 {
 		return e
 	}
-	report(base, msgForked, uint32(pid), 0)
 	exit(0)
 	return 0
 }
@@ -275,12 +275,16 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	}
 }
 
-// exec returns only when no path could be executed.
+// exec returns only when no path could be executed. A starter sees the same end
+// of its connection after an execve as after a death: it is told before.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
 func exec(base unsafe.Pointer, in *insn) syscall.Errno {
+	if h := (*header)(base); h.report != h.sync {
+		report(base, msgReached, 0)
+	}
 	result := syscall.Errno(unix.ENOENT)
 	off := arg(base, in, 0) - uintptr(base)
 	for ; ; off += wordSize {

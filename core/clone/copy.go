@@ -184,6 +184,8 @@ func setOwner(base unsafe.Pointer, dir, name uintptr) {
 	}
 }
 
+// setTimes gives dir/name, or dir itself with name 0, the times of scratch.stat.
+//
 //go:norace
 //go:nocheckptr
 //go:noinline
@@ -193,5 +195,9 @@ func setTimes(base unsafe.Pointer, dir, name uintptr) {
 	stat := unsafe.Pointer(&s.stat)
 	c.times[0], c.times[1] = *(*int64)(unsafe.Add(stat, statxAtime)), int64(*(*uint32)(unsafe.Add(stat, statxAtime+8)))
 	c.times[2], c.times[3] = *(*int64)(unsafe.Add(stat, statxMtime)), int64(*(*uint32)(unsafe.Add(stat, statxMtime+8)))
-	syscall.RawSyscall6(sysUtimensat, dir, name, uintptr(unsafe.Pointer(&c.times)), unix.AT_SYMLINK_NOFOLLOW, 0, 0)
+	flags := uintptr(unix.AT_SYMLINK_NOFOLLOW)
+	if name == 0 {
+		flags = 0 // EINVAL otherwise: there is no name to follow
+	}
+	syscall.RawSyscall6(sysUtimensat, dir, name, uintptr(unsafe.Pointer(&c.times)), flags, 0, 0)
 }

@@ -260,8 +260,8 @@ func (p *Program) SendFD(sock, fd Reg, name string) *Insn {
 }
 
 // Fork clones the process with flags and goes on in the new one; the old one
-// reports its pid and exits. With CLONE_PARENT the new process is the caller's
-// child, as the old one was. A program forks at most once.
+// exits. With CLONE_PARENT the new process is the caller's child, as the old
+// one was. A program forks at most once.
 func (p *Program) Fork(flags uint64) *Insn {
 	// The kernel writes the pid where the caller sees it before the new
 	// process runs: it is known even if the old one is killed just then.

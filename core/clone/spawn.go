@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -64,7 +65,7 @@ func (p *Program) Link() (*Linked, error) {
 		return nil, fault.Op(err, "map %d bytes for the container's program", size)
 	}
 	l := &Linked{prog: p, mem: mem, base: unsafe.Pointer(&mem[0]), data: data, head: head}
-	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync)}
+	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync)}
 	addr := uintptr(l.base) + data
 	copy(mem[data:], p.data)
 	for _, f := range p.fixups {
@@ -108,7 +109,11 @@ func (p *Program) labels() map[int]string {
 	for pc, i := range p.code {
 		if len(m) > 0 || i.op == opAccept {
 			s := p.steps[i.step]
-			m[pc] = s.Field + "\x00" + s.Object + "\x00" + p.brief(i)
+			m[pc] = ""
+			for _, text := range []string{s.Field, s.Object, p.brief(i)} {
+				// All of it has to go into one datagram.
+				m[pc] += text[:min(len(text), pathMax)] + "\x00"
+			}
 		}
 	}
 	return m
@@ -169,6 +174,7 @@ type FD struct {
 type Process struct {
 	Pid    int // in the caller's PID namespace; changes when the program forks
 	linked *Linked
+	mu     sync.Mutex // over the closing of sync
 	sync   int
 	dead   bool
 	status unix.WaitStatus
@@ -285,39 +291,43 @@ var ErrExec = errors.New("the program was executed")
 var ErrInterrupted = errors.New("interrupted")
 
 // Interrupt makes the child exit at its next Rendezvous, and Next return
-// ErrInterrupted. It may be called while another goroutine is in Next.
+// ErrInterrupted. It may be called while another goroutine is in Next or
+// in Release.
 func (p *Process) Interrupt() {
 	p.broken.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	unix.Shutdown(p.sync, unix.SHUT_RDWR)
 }
 
 // Next waits until the child stands at a Rendezvous that is not quiet, and
 // returns nil; ErrExec after the execve; a *Failure; or what ended the child.
 func (p *Process) Next() error {
-	for {
-		m, text, err := receive(p.sync)
-		if p.broken.Load() {
-			return ErrInterrupted
-		}
-		if errors.Is(err, io.EOF) {
-			return p.ended()
-		}
-		if err != nil {
-			return fault.Op(err, "hear from the container's init")
-		}
-		switch m.kind {
-		case msgReached:
-			return nil
-		case msgForked:
-			if _, err := wait4(p.Pid); err != nil {
-				return err
-			}
-			p.Pid = int(m.value)
-		case msgFailed:
-			i := p.linked.prog.code[int(m.pc)-p.linked.head]
-			return &Failure{p.linked.prog.steps[i.step], p.linked.prog.brief(i), syscall.Errno(m.errno), fsLog(text), p.Pid}
+	m, text, err := receive(p.sync)
+	if p.broken.Load() {
+		return ErrInterrupted
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fault.Op(err, "hear from the container's init")
+	}
+	if old := p.Pid; p.forked() {
+		if _, err := wait4(old); err != nil {
+			return err
 		}
 	}
+	switch {
+	case err != nil:
+		return p.ended()
+	case m.kind == msgReached:
+		return nil
+	}
+	f := &Failure{Call: "close_range()", Errno: syscall.Errno(m.errno), Pid: p.Pid}
+	if pc := int(m.pc) - p.linked.head; pc >= 0 {
+		i := p.linked.prog.code[pc]
+		f.Step, f.Call = p.linked.prog.steps[i.step], p.linked.prog.brief(i)
+		f.Log = fsLog(text[p.linked.insn(int(m.pc)).nlabel:])
+	}
+	return f
 }
 
 // ended tells why the child's end of the socket is closed.
@@ -359,16 +369,27 @@ func Go(sock int) error {
 	}
 }
 
+// forked makes p the process that Program.Fork made, and says whether that is
+// another one than before.
+func (p *Process) forked() bool {
+	pid := p.linked.forkedPid()
+	if pid == 0 || pid == p.Pid {
+		return false
+	}
+	p.Pid = pid
+	return true
+}
+
 // Wait waits for the child's end and reaps it.
 func (p *Process) Wait() (unix.WaitStatus, error) {
-	if p.dead {
-		return p.status, nil
+	for !p.dead {
+		s, err := wait4(p.Pid)
+		if err != nil {
+			return 0, err
+		}
+		p.dead, p.status = !p.forked(), s
 	}
-	s, err := wait4(p.Pid)
-	if err == nil {
-		p.dead, p.status = true, s
-	}
-	return s, err
+	return p.status, nil
 }
 
 // Reap is Wait for a caller that has no other children but those which the
@@ -391,24 +412,23 @@ func (p *Process) Reap() (unix.WaitStatus, error) {
 // Kill ends the child, and the one that it may have forked meanwhile, and
 // reaps them.
 func (p *Process) Kill() error {
-	if p.dead {
-		return nil
-	}
-	if err := unix.Kill(p.Pid, unix.SIGKILL); err != nil {
-		return fault.Op(err, "kill process %d", p.Pid)
-	}
-	if _, err := p.Wait(); err != nil {
-		return err
-	}
-	if next := p.linked.forkedPid(); next != 0 && next != p.Pid {
-		p.Pid, p.dead = next, false
-		return p.Kill()
+	for !p.dead {
+		if err := unix.Kill(p.Pid, unix.SIGKILL); err != nil {
+			return fault.Op(err, "kill process %d", p.Pid)
+		}
+		s, err := wait4(p.Pid)
+		if err != nil {
+			return err
+		}
+		p.dead, p.status = !p.forked(), s
 	}
 	return nil
 }
 
 // Release closes the caller's end of the socket; a child that waits exits.
 func (p *Process) Release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.sync >= 0 {
 		unix.Close(p.sync)
 		p.sync = -1
@@ -432,7 +452,7 @@ func wait4(pid int) (unix.WaitStatus, error) {
 // receive reads one message; io.EOF when the other end is closed.
 func receive(sock int) (message, []byte, error) {
 	var m message
-	buf := make([]byte, 3*pathMax)
+	buf := make([]byte, 5*pathMax) // a label's three texts and a log
 	for {
 		n, err := unix.Read(sock, buf)
 		switch {
@@ -451,20 +471,28 @@ func receive(sock int) (message, []byte, error) {
 }
 
 // Outcome reads from a connection to a program's Accept until it knows how
-// the execve went: nil, or a *Failure.
+// the execve went: nil, a *Failure, or that the process ended before it.
 func Outcome(sock int) error {
-	m, text, err := receive(sock)
-	if errors.Is(err, io.EOF) {
-		return nil
+	executes := false
+	for {
+		m, text, err := receive(sock)
+		switch {
+		case errors.Is(err, io.EOF) && executes:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fault.Op(nil, "the container's init ended before it executed anything")
+		case err != nil:
+			return fault.Op(err, "hear from the container's init")
+		case m.kind == msgReached:
+			executes = true
+			continue
+		}
+		parts := strings.SplitN(string(text), "\x00", 4)
+		if m.kind != msgFailed || len(parts) != 4 {
+			return fault.Op(unix.EBADMSG, "hear from the container's init")
+		}
+		return &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2], Errno: syscall.Errno(m.errno), Log: fsLog([]byte(parts[3]))}
 	}
-	if err != nil {
-		return fault.Op(err, "hear from the container's init")
-	}
-	parts := strings.SplitN(string(text), "\x00", 3)
-	if m.kind != msgFailed || len(parts) != 3 {
-		return fault.Op(unix.EBADMSG, "hear from the container's init")
-	}
-	return &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2], Errno: syscall.Errno(m.errno)}
 }
 
 // fsLog makes one line of an fs context's messages: "e tmpfs: Bad value" and
