@@ -213,9 +213,11 @@ func TestInterrupt(t *testing.T) {
 		heard := make(chan error)
 		go func() { heard <- pr.Next() }()
 		pr.Interrupt()
-		if err := <-heard; err != ErrInterrupted {
-			t.Errorf("Next: %v", err)
-		}
+		within("Next", func() {
+			if err := <-heard; err != ErrInterrupted {
+				t.Errorf("Next: %v", err)
+			}
+		})
 		if err := pr.Next(); err != ErrInterrupted {
 			t.Errorf("Next again: %v", err)
 		}

@@ -227,12 +227,13 @@ func TestOpenIn(t *testing.T) {
 }
 
 // A chain of dangling links is followed as far as the kernel follows one, or
-// nearly so.
+// nearly so. (Where its fast walk gives up half-way, the kernel counts links
+// twice, so that more than 20 of its 40 fail now and then.)
 func TestOpenInChain(t *testing.T) {
 	for _, c := range []struct {
 		links int
 		errno syscall.Errno
-	}{{30, 0}, {41, unix.ELOOP}} {
+	}{{19, 0}, {41, unix.ELOOP}} {
 		var tree []string
 		for i := range c.links {
 			tree = append(tree, fmt.Sprintf("l%d -> l%d", i, i+1))

@@ -27,7 +27,9 @@ type Options struct {
 	ConsoleSocket string // takes the terminal's master, or ""
 	PreserveFDs   int    // descriptors from 3 up for the process
 	Foreground    bool   // the caller stays, with the terminal or the streams
-	// Interrupt, if not nil, brings a signal that ends the attempt.
+	// Interrupt, if not nil, brings SIGHUP, SIGINT, SIGQUIT or SIGTERM. The
+	// first ends the attempt; once the container runs in the foreground, it
+	// gets them.
 	Interrupt <-chan os.Signal
 	// Warn is told what of the config.json has no effect.
 	Warn func(string)
@@ -99,9 +101,6 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	spec, p, err := Compile(o, started)
 	if err != nil {
 		return nil, err
-	}
-	for _, w := range p.Warnings {
-		o.Warn(w)
 	}
 	if o.Steps != nil {
 		if err := p.Explain(o.Steps, true); err != nil {
@@ -202,6 +201,9 @@ func (a *attempt) launch() error {
 			if err := a.record(); err != nil {
 				return err
 			}
+			for _, w := range a.plan.Warnings {
+				a.Warn(w)
+			}
 		}
 		if err := a.proc.Go(); err != nil {
 			if why := a.next(); why != nil {
@@ -221,7 +223,7 @@ func (a *attempt) next() error {
 	case errors.Is(err, clone.ErrInterrupted):
 		return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
 	case errors.As(err, &f):
-		return explain(f, a.spec, a.plan)
+		return explain(f, a.spec, a.plan, a.Bundle)
 	}
 	return err
 }
@@ -229,13 +231,14 @@ func (a *attempt) next() error {
 // watch ends the child when a signal comes; next says so. It lasts until
 // unwatch.
 func (a *attempt) watch() {
-	a.stopped, a.watched = make(chan os.Signal, 1), make(chan struct{})
+	stopped, watched := make(chan os.Signal, 1), make(chan struct{})
+	a.stopped, a.watched = stopped, watched
 	go func() {
 		select {
 		case sig := <-a.Interrupt:
-			a.stopped <- sig
+			stopped <- sig
 			a.proc.Interrupt()
-		case <-a.watched:
+		case <-watched:
 		}
 	}()
 }

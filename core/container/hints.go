@@ -21,7 +21,7 @@ import (
 // functions return "" where it was not.
 
 // explain makes an error of a failed instruction, with a hint.
-func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
+func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan, bundle string) error {
 	e := f.Fault()
 	call, _, _ := strings.Cut(f.Call, "(")
 	has := func(t specs.LinuxNamespaceType) bool {
@@ -62,6 +62,8 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 				e.Hint = fmt.Sprintf("%s: that group has to be in linux.gidMappings", o)
 			}
 		}
+	case call == "move_mount" && f.Errno == unix.EINVAL:
+		e.Hint = shapeHint(p.RootFS, bundle, mount)
 	case call == "open_tree" && f.Errno == unix.EINVAL && user:
 		if below := mountsBelow(mount.Source); len(below) > 0 {
 			e.Hint = fmt.Sprintf("a user namespace may not uncover what %s is mounted over: rbind takes it along", below[0])
@@ -139,6 +141,30 @@ func procHint(ownPid bool) string {
 	return ""
 }
 
+// shapeHint finds a directory that is to be mounted onto a file, or the other
+// way round, move_mount(2).
+func shapeHint(root, bundle string, m *specs.Mount) string {
+	shape := func(mode uint32) string {
+		if mode&unix.S_IFMT == unix.S_IFDIR {
+			return "directory"
+		}
+		return "file"
+	}
+	from, target := unix.Stat_t{Mode: unix.S_IFDIR}, unix.Stat_t{}
+	if isBind(m) && unix.Stat(source(m, bundle), &from) != nil {
+		return ""
+	}
+	fd, err := openPath(root, m.Destination, unix.O_PATH)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd)
+	if unix.Fstat(fd, &target) != nil || shape(from.Mode) == shape(target.Mode) {
+		return ""
+	}
+	return fmt.Sprintf("%s is a %s in the container, what is mounted there is a %s", m.Destination, shape(target.Mode), shape(from.Mode))
+}
+
 // mountsBelow lists the mount points below dir, proc_pid_mountinfo(5).
 func mountsBelow(dir string) []string {
 	var below []string
@@ -169,7 +195,7 @@ func rlimitHint(s *specs.Spec, step clone.Step) string {
 
 func pivotHint() string {
 	var st unix.Statfs_t
-	if err := unix.Statfs("/", &st); err == nil && (st.Type == unix.RAMFS_MAGIC || st.Type == unix.TMPFS_MAGIC) {
+	if err := unix.Statfs("/", &st); err == nil && (uint32(st.Type) == unix.RAMFS_MAGIC || st.Type == unix.TMPFS_MAGIC) {
 		return "the root of this host is its initramfs, out of which pivot_root(2) does not lead"
 	}
 	return ""

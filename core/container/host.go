@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -59,13 +60,17 @@ const maxPasswd = 4 << 20
 // home finds the home directory of the process's user: in the /etc/passwd that
 // the container will see, or else "/", as login(1) has it.
 func home(s *specs.Spec, rootfs, bundle string) (string, error) {
-	path := "/etc/passwd"
-	for _, m := range s.Mounts {
-		if filepath.Clean(m.Destination) == path && slices.ContainsFunc(m.Options, func(o string) bool { return o == "bind" || o == "rbind" }) {
-			path, rootfs = m.Source, "/"
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(bundle, path)
-			}
+	const passwd = "/etc/passwd"
+	path := passwd
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		rest, over := strings.CutPrefix(passwd, filepath.Clean(m.Destination))
+		switch {
+		case !over || !isBind(m):
+		case rest == "":
+			rootfs, path = "/", source(m, bundle)
+		case rest[0] == '/':
+			rootfs, path = source(m, bundle), rest
 		}
 	}
 	data, err := readIn(rootfs, path, maxPasswd)
@@ -73,14 +78,27 @@ func home(s *specs.Spec, rootfs, bundle string) (string, error) {
 		// Not there, or not to be read by us: nobody has a home then.
 		return "/", nil
 	}
-	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(s.Process.User.UID) })
-	if err != nil || len(users) == 0 || users[0].Home == "" {
+	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(s.Process.User.UID) && u.Home != "" })
+	if err != nil || len(users) == 0 {
 		return "/", nil
 	}
 	if bytes.IndexByte([]byte(users[0].Home), 0) >= 0 {
 		return "", fault.Op(nil, "%s: home of uid %s holds a NUL byte", path, strconv.Itoa(users[0].Uid))
 	}
 	return users[0].Home, nil
+}
+
+// isBind says whether m is a bind mount.
+func isBind(m *specs.Mount) bool {
+	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+}
+
+// source is the absolute path of what m binds.
+func source(m *specs.Mount, bundle string) string {
+	if filepath.IsAbs(m.Source) {
+		return m.Source
+	}
+	return filepath.Join(bundle, m.Source)
 }
 
 // readIn reads a regular file of at most limit bytes below root.
@@ -95,13 +113,7 @@ func readIn(root, path string, limit int64) ([]byte, error) {
 
 // openIn opens a regular file below root, no symlink leading out of it.
 func openIn(root, path string) (*os.File, error) {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(dir)
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := unix.Openat2(dir, path, &how)
+	fd, err := openPath(root, path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
 		return nil, err
 	}
@@ -111,4 +123,14 @@ func openIn(root, path string) (*os.File, error) {
 		return nil, fault.Op(err, "%s is not a regular file", path)
 	}
 	return f, nil
+}
+
+// openPath opens what is below root, no symlink leading out of it.
+func openPath(root, path string, flags uint64) (int, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
+	return unix.Openat2(dir, path, &unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
 }

@@ -130,25 +130,33 @@ func (c *Container) listen() (int, error) {
 // signal sends sig to the container's init, and to no other process that has
 // its pid now.
 func (c *Container) signal(sig unix.Signal) error {
+	gone := fault.Op(nil, "container %s is not running", c.ID)
+	if c.Pid == 0 {
+		return gone
+	}
 	pidfd, err := unix.PidfdOpen(c.Pid, 0)
-	if err == nil {
-		defer unix.Close(pidfd)
-		alive, err := c.alive()
-		if err != nil {
-			return err
-		}
-		if alive {
-			if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
-				return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)
-			}
-			return nil
-		}
-		err = unix.ESRCH
+	if errors.Is(err, unix.ESRCH) {
+		return gone
 	}
-	if errors.Is(err, unix.ESRCH) || err == nil {
-		return fault.Op(nil, "container %s is not running", c.ID)
+	if err != nil {
+		return fault.Op(err, "open process %d", c.Pid)
 	}
-	return fault.Op(err, "open process %d", c.Pid)
+	defer unix.Close(pidfd)
+	alive, err := c.alive()
+	if err != nil {
+		return err
+	}
+	if !alive {
+		return gone
+	}
+	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return gone
+	}
+	if err != nil {
+		return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)
+	}
+	return nil
 }
 
 // killPatience is how long a process that was sent SIGKILL may take to go:

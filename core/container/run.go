@@ -22,7 +22,11 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, err
 	}
 	defer a.release()
+	signals := make(chan os.Signal, 64)
 	if o.Foreground {
+		// From before the process begins, so that none is lost.
+		signal.Notify(signals, forwarded(a.spec.Process.Terminal)...)
+		defer signal.Stop(signals)
 		// Processes that the container's init leaves behind become ours, not
 		// the host's init's, while we are there to reap them.
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -42,7 +46,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, nil
 	}
 	a.unwatch()
-	status, err = a.attend()
+	status, err = a.attend(signals)
 	if err != nil {
 		return 0, a.undone(err)
 	}
@@ -56,11 +60,8 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 }
 
 // attend relays the terminal and the signals until the init has ended.
-func (a *attempt) attend() (int, error) {
+func (a *attempt) attend(signals <-chan os.Signal) (int, error) {
 	a.c.Unlock()
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, forwarded(a.console != nil)...)
-	defer signal.Stop(signals)
 	go a.forward(signals)
 
 	relayed := make(chan error, 1)
@@ -92,15 +93,17 @@ func (a *attempt) attend() (int, error) {
 // lastSignal is the kernel's _NSIG on every architecture that we build for.
 const lastSignal = 64
 
-// forwarded are the signals that are the container's: all but those that
-// cannot be caught or that concern the caller alone, which are about its
-// children, its terminal's size, its pipes, and the Go runtime's own. With a
-// terminal, the job control of the caller's shell is the relay's matter.
+// forwarded are the signals that are the container's, besides those of
+// Options.Interrupt: all but those that cannot be caught or that concern the
+// caller alone, which are about its children, its terminal's size, its pipes,
+// and the Go runtime's own. With a terminal, the job control of the caller's
+// shell is the relay's matter.
 func forwarded(terminal bool) []os.Signal {
 	var list []os.Signal
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
+		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
 		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT:
 			if !terminal {
 				list = append(list, n)
@@ -112,15 +115,19 @@ func forwarded(terminal bool) []os.Signal {
 	return list
 }
 
-// forward passes on the signals that the caller is sent.
+// forward passes on the signals that the caller is sent, and the one that came
+// when the container had just begun.
 func (a *attempt) forward(signals <-chan os.Signal) {
 	for {
+		var sig os.Signal
 		select {
-		case sig := <-signals:
-			// The container may have ended meanwhile; then there is nobody to tell.
-			_ = a.c.signal(sig.(unix.Signal))
+		case sig = <-a.stopped:
+		case sig = <-a.Interrupt:
+		case sig = <-signals:
 		case <-a.done:
 			return
 		}
+		// The container may have ended meanwhile; then there is nobody to tell.
+		_ = a.c.signal(sig.(unix.Signal))
 	}
 }

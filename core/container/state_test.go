@@ -1,0 +1,202 @@
+package container
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestCheckID(t *testing.T) {
+	for _, id := range []string{"a", "A-1_+.z", "...", "-", strings.Repeat("x", 255)} {
+		if err := CheckID(id); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	for _, id := range []string{"", ".", "..", "a/b", "/", "../a", "a b", "a\x00", "a\n", "ä", "a:b", "\xff", strings.Repeat("x", 256)} {
+		if err := CheckID(id); err == nil {
+			t.Errorf("%q is taken", id)
+		}
+	}
+}
+
+// Nothing outside the state folder is reached by an id.
+func TestIDsAreChecked(t *testing.T) {
+	s := Store{Root: filepath.Join(t.TempDir(), "state")}
+	for _, id := range []string{"..", "../x", ""} {
+		if _, err := s.Load(id); err == nil {
+			t.Errorf("load %q", id)
+		}
+		if _, err := s.make(id); err == nil {
+			t.Errorf("make %q", id)
+		}
+		if err := s.Delete(id, true); err == nil {
+			t.Errorf("delete %q", id)
+		}
+	}
+	if _, err := os.Stat(s.Root); !os.IsNotExist(err) {
+		t.Errorf("the state folder was made for them: %v", err)
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	old, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := WriteFile(path, []byte("new"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "new" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o640 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	// Who had the old file open has that still, whole.
+	if info, err := old.Stat(); err != nil || info.Size() != 0 {
+		t.Errorf("the old file was written to: %v, %v", info.Size(), err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(filepath.Join(dir, "folder"), nil, 0o644); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if err := WriteFile(filepath.Join(dir, "none", "file"), nil, 0o644); err == nil {
+		t.Error("a file in no folder was written")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func made(t *testing.T, s Store, id string) *Container {
+	t.Helper()
+	c, err := s.make(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Unlock)
+	return c
+}
+
+func TestMakeIsExclusive(t *testing.T) {
+	s := Store{Root: filepath.Join(t.TempDir(), "deep", "state")}
+	c := made(t, s, "id")
+	if _, err := s.make("id"); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("a second one: %v", err)
+	}
+	info, err := os.Stat(c.dir)
+	if err != nil || info.Mode() != os.ModeDir|0o700 {
+		t.Errorf("folder %v, %v", info.Mode(), err)
+	}
+	if _, err := s.Load("other"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("load of what is not there: %v", err)
+	}
+}
+
+// Who waits for the lock is told what became of the container meanwhile.
+func TestLockSeesWhatHappened(t *testing.T) {
+	s := Store{Root: t.TempDir()}
+	c := made(t, s, "id")
+	type result struct {
+		c   *Container
+		err error
+	}
+	wait := func() <-chan result {
+		got := make(chan result, 1)
+		go func() {
+			c, err := s.Lock("id")
+			got <- result{c, err}
+		}()
+		return got
+	}
+	waiting := wait()
+	c.Pid, c.StartTime = os.Getpid(), 1
+	if err := c.save(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case r := <-waiting:
+		t.Fatalf("locked twice: %+v", r)
+	default:
+	}
+	c.Unlock()
+	r := <-waiting
+	if r.err != nil || r.c.Pid != os.Getpid() || r.c.ID != "id" {
+		t.Fatalf("after a change: %+v", r)
+	}
+	waiting = wait()
+	if err := r.c.remove(); err != nil {
+		t.Fatal(err)
+	}
+	r.c.Unlock()
+	if r := <-waiting; !errors.Is(r.err, ErrUnknown) {
+		t.Errorf("after the removal: %+v", r)
+	}
+}
+
+func TestListIsInOrder(t *testing.T) {
+	s := Store{Root: t.TempDir()}
+	if list, err := (Store{Root: filepath.Join(s.Root, "none")}).List(); err != nil || list != nil {
+		t.Errorf("no folder: %v, %v", list, err)
+	}
+	for i, id := range []string{"c", "a", "b"} {
+		c := made(t, s, id)
+		c.Pid, c.Created = 1, time.Unix(int64(i), 0)
+		if err := c.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.List()
+	var ids string
+	for _, c := range list {
+		ids += c.ID
+	}
+	if err != nil || ids != "cab" {
+		t.Errorf("%s, %v", ids, err)
+	}
+}
+
+func TestCheckPreserved(t *testing.T) {
+	if err := checkPreserved(0); err != nil {
+		t.Error(err)
+	}
+	if err := checkPreserved(-1); err == nil {
+		t.Error("-1 is taken")
+	}
+	// Descriptors that Go opened are close-on-exec: nobody passed them.
+	f, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := checkPreserved(int(f.Fd()) - 2); err == nil {
+		t.Errorf("%d is taken for the caller's", f.Fd())
+	}
+}
+
+func TestSocketOfALongPath(t *testing.T) {
+	s := Store{Root: filepath.Join(t.TempDir(), strings.Repeat("long/", 60))}
+	c := made(t, s, strings.Repeat("i", maxID))
+	fd, err := c.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.waits() {
+		t.Error("nobody listens")
+	}
+	unix.Close(fd)
+	if c.waits() {
+		t.Error("somebody listens")
+	}
+}
