@@ -137,7 +137,7 @@ func TestEmptyUnsupported(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
 		b.Write(func(s *specs.Spec) {
-			s.Hooks = &specs.Hooks{Prestart: []specs.Hook{}}
+			s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{}}
 			s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{}, Memory: &specs.LinuxMemory{}}
 			s.Linux.Sysctl = map[string]string{}
 			s.Process.Args = b.Args("exit", "0")
