@@ -110,8 +110,8 @@ func TestBadCommandLine(t *testing.T) {
 		{"pid file a directory", []string{"create", "--bundle", "BUNDLE", "--pid-file", "BUNDLE/rootfs", "ID"}, []string{"BUNDLE/rootfs"}},
 		{"pid file too long", []string{"create", "--bundle", "BUNDLE", "--pid-file", long, "ID"}, []string{"file name too long"}},
 		{"signal", []string{"kill", "ID", "SIGNONE"}, []string{"SIGNONE is no signal"}},
-		{"signal 0", []string{"kill", "ID", "0"}, []string{"signal 0 is not in 1…64"}},
-		{"signal 65", []string{"kill", "ID", "65"}, []string{"signal 65 is not in 1…64"}},
+		{"signal -1", []string{"kill", "ID", "--", "-1"}, []string{"signal -1 is not in 0…64"}},
+		{"signal 65", []string{"kill", "ID", "65"}, []string{"signal 65 is not in 0…64"}},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			bundletest.Each(t, func(t *testing.T, u bundletest.User) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
 )
@@ -47,7 +48,7 @@ func TestBadNamespaces(t *testing.T) {
 		{name: "path relative", edit: withNS("cgroup", "ns/cgroup"), want: []string{"].path", "not an absolute path"}},
 		{name: "path missing", edit: withNS("cgroup", "/nonexistent/ns"), want: []string{"linux.namespaces[5].path", "/nonexistent/ns: no such file or directory"}},
 		{name: "path of another kind", edit: withNS("cgroup", "/proc/self/ns/net"), want: []string{"linux.namespaces[5].path", "/proc/self/ns/net is a net namespace, not a cgroup namespace"}},
-		{name: "path no namespace", edit: withNS("cgroup", "/etc/hostname"), want: []string{"linux.namespaces[5].path", "/etc/hostname is not a namespace", "hint: a namespace file is /proc/PID/ns/cgroup"}},
+		{name: "path no namespace", edit: withNS("cgroup", "/proc/self/status"), want: []string{"linux.namespaces[5].path", "/proc/self/status is not a namespace", "hint: a namespace file is /proc/PID/ns/cgroup"}},
 		{name: "path a directory", edit: withNS("cgroup", "/tmp"), want: []string{"linux.namespaces[5].path", "/tmp is not a namespace"}},
 		{name: "path a fifo", edit: func(b *bundletest.Bundle, s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "cgroup", Path: b.Beside("fifo")})
@@ -166,7 +167,7 @@ func TestUnknownCapability(t *testing.T) {
 
 func mkfifo(t *testing.T, path string) {
 	t.Helper()
-	if err := mknod(path); err != nil {
+	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(path, 0o666); err != nil {

@@ -4,12 +4,9 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
 )
-
-func mknod(path string) error { return unix.Mkfifo(path, 0o666) }
 
 // withMount adds a mount behind the six of every bundle: mounts[6].
 func withMount(m specs.Mount) func(*bundletest.Bundle, *specs.Spec) {

@@ -166,7 +166,7 @@ func TestDeleteMeanwhile(t *testing.T) {
 				switch command := c.Args[3]; {
 				case r.Status == 0 && r.Err == "":
 				case command == "state" && strings.Contains(r.Err, "container does not exist"):
-				case command == "kill" && (strings.Contains(r.Err, "container does not exist") || strings.Contains(r.Err, "is not running")):
+				case command == "kill" && (strings.Contains(r.Err, "container does not exist") || strings.Contains(r.Err, "container not running")):
 				default:
 					t.Errorf("%+v", r)
 				}

@@ -34,11 +34,12 @@ const maxSignal = 64
 // there; libc keeps two of them to itself.
 const rtMin = 34
 
-// parseSignal reads a signal's number or name: 9, KILL, SIGKILL, rtmin+3.
+// parseSignal reads a signal's number or name: 9, KILL, SIGKILL, rtmin+3. 0 only
+// asks whether there is somebody, kill(2).
 func parseSignal(s string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(s); err == nil {
-		if n < 1 || n > maxSignal {
-			return 0, fault.Op(nil, "signal %d is not in 1…%d", n, maxSignal)
+		if n < 0 || n > maxSignal {
+			return 0, fault.Op(nil, "signal %d is not in 0…%d", n, maxSignal)
 		}
 		return unix.Signal(n), nil
 	}

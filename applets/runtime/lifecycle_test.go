@@ -75,7 +75,7 @@ func TestLifecycle(t *testing.T) {
 		if pid := b.Query().Pid; pid != 0 {
 			t.Errorf("pid %d of a stopped container, want 0", pid)
 		}
-		b.Fails([]string{"is not running"}, "kill", b.ID)
+		b.Fails([]string{"container not running"}, "kill", b.ID)
 		b.Fails([]string{"is stopped, not created"}, "start", b.ID)
 		b.Must("delete", b.ID)
 		nothingLeft(t, b)
@@ -129,7 +129,7 @@ func TestDeleteUnfinished(t *testing.T) {
 			t.Errorf("status %s, want creating", got)
 		}
 		b.Fails([]string{"is creating, not created"}, "start", b.ID)
-		b.Fails([]string{"is not running"}, "kill", b.ID, "KILL")
+		b.Fails([]string{"container not running"}, "kill", b.ID, "KILL")
 		b.Fails([]string{"was never finished", "hint: delete --force"}, "delete", b.ID)
 		b.Must("delete", "--force", b.ID)
 		nothingLeft(t, b)
@@ -219,7 +219,7 @@ func TestReusedPid(t *testing.T) {
 		if got := b.Query(); got.Status != specs.StateStopped || got.Pid != 0 {
 			t.Errorf("state %+v, want stopped", got)
 		}
-		b.Fails([]string{"is not running"}, "kill", b.ID, "KILL")
+		b.Fails([]string{"container not running"}, "kill", b.ID, "KILL")
 		b.Must("delete", "--force", b.ID)
 		if got := b.Processes(); !slices.Equal(got, []int{pid}) {
 			t.Errorf("processes %v, want the other one, %d, untouched", got, pid)

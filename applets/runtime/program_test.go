@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"os"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -83,6 +84,7 @@ func TestProgramThatCannotRun(t *testing.T) {
 			[]string{"execve(/script): no such file or directory", "hint: /script is there, but /bin/nosh, which it needs to run, is not"}},
 		{"another machine's", func(t *testing.T, b *bundletest.Bundle) { b.File("/prog", makeELF(t, "/init", true), 0o755) }, []string{"/prog"},
 			[]string{"execve(/prog): exec format error", "hint: /prog is for EM_SPARCV9, this machine is "}},
+		{"an argument too long", nil, []string{"/init", strings.Repeat("x", 200<<10)}, []string{"execve(/init): argument list too long"}},
 		{"a loop of symlinks", func(_ *testing.T, b *bundletest.Bundle) { b.Symlink("loop", "/loop") }, []string{"/loop"}, []string{"execve(/loop): too many levels of symbolic links"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -94,7 +96,9 @@ func TestProgramThatCannotRun(t *testing.T) {
 				}
 				b.Create()
 				b.Fails(row.want, "start", b.ID)
-				b.Wait(specs.StateStopped)
+				if got := b.Query().Status; got != specs.StateStopped {
+					t.Errorf("status %s after a start that failed, want stopped", got)
+				}
 				b.Must("delete", b.ID)
 				nothingLeft(t, b)
 				b.Fails(row.want, "run", "--bundle", b.Dir, b.ID)

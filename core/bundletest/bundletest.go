@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -119,25 +120,29 @@ const plainID = 12345
 // user namespaces.
 func Plain(t *testing.T) User {
 	t.Helper()
-	u := User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
-	if u.UID == 0 {
-		u = User{plainID, plainID, &syscall.Credential{Uid: plainID, Gid: plainID}}
-	}
-	if err := plainUserns(u); err != nil {
+	u := plain()
+	if err := plainUserns(); err != nil {
 		t.Skipf("plain users cannot make user namespaces here: %v", err)
 	}
 	return u
 }
 
-// plainUserns tries it, in a process of that user.
-func plainUserns(u User) error {
+func plain() User {
+	if os.Geteuid() == 0 {
+		return User{plainID, plainID, &syscall.Credential{Uid: plainID, Gid: plainID}}
+	}
+	return User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+}
+
+// plainUserns tries it once, in a process of that user.
+var plainUserns = sync.OnceValue(func() error {
 	cmd := exec.Command("/proc/self/exe", markSign, "userns")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: u.cred}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: plain().cred}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
-}
+})
 
 // Each runs a test as root and as a plain user, at the same time as others.
 func Each(t *testing.T, test func(t *testing.T, u User)) {

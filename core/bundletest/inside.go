@@ -65,8 +65,11 @@ func inside(name string, args []string) int {
 	case "userns": // make a user namespace
 		_, err := start("exit", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}, "0")
 		return result(0, err)
-	case "orphan": // leave a process behind that sleeps
-		return orphan(args)
+	case "orphan": // end with status 4 after a process that was left behind has
+		return orphan()
+	case "leave": // a process behind, that ends with status 9
+		_, err := start("exit", nil, "9")
+		return result(0, err)
 	case "terminal": // standard input is one: what it is like, and its keys
 		return terminal()
 	case "terminal-report": // what it is, and what else is there of it
@@ -227,14 +230,18 @@ func asRoot(args []string) int {
 	return state.ExitCode()
 }
 
-// orphan starts a process that starts one that sleeps, and ends at once.
-func orphan(args []string) int {
-	next := []string{"orphan", "leave"}
-	if len(args) > 0 {
-		next = []string{"sleep"}
+func orphan() int {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return result(0, err)
 	}
-	_, err := start(next[0], nil, next[1:]...)
-	return result(0, err)
+	os.Stdout = w
+	_, err = start("leave", nil)
+	w.Close()
+	if err == nil {
+		_, err = io.ReadAll(r) // until nobody has the other end
+	}
+	return result(4, err)
 }
 
 // start runs a program inside as a child.

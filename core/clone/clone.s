@@ -1,1 +1,1 @@
-// Empty: it lets spawn.go declare functions without a body.
+// Empty: it lets fork.go declare functions without a body.

@@ -24,7 +24,7 @@ func TestFlags(t *testing.T) {
 		{&openFlags, unix.O_PATH, "O_PATH"},
 		{&openFlags, unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW, "O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC"},
 		{&openFlags, unix.O_RDWR | unix.O_NOCTTY, "O_RDWR|O_NOCTTY"},
-		{&openFlags, unix.O_WRONLY | unix.O_APPEND, "O_WRONLY|0x400"},
+		{&openFlags, unix.O_WRONLY | unix.O_NONBLOCK | unix.O_APPEND, "O_WRONLY|O_NONBLOCK|0x400"},
 		{&openFlags, 0, "0"},
 		{&namespaceFlags, unix.CLONE_NEWUSER | unix.CLONE_NEWTIME, "CLONE_NEWUSER|CLONE_NEWTIME"},
 		{&namespaceFlags, unix.CLONE_NEWNS | 5, "CLONE_NEWNS|5"},

@@ -40,7 +40,7 @@ func TestParentKilled(t *testing.T) {
 		cmd.ExtraFiles = []*os.File{r, w}
 		// A file: an orphan would keep a pipe open.
 		cmd.Stdout, cmd.Stderr = out, out
-		err = cmd.Run()
+		within("the parent", func() { err = cmd.Run() })
 		b, _ := os.ReadFile(out.Name())
 		where := string(b)
 		orphans := children(t)

@@ -103,9 +103,10 @@ func TestConditions(t *testing.T) {
 	probe("unless different", true).Unless(errno, 0)
 	p.When(errno, minus, func() { probe("when equal", true); probe("when equal, second", true) })
 	p.When(errno, 1, func() { probe("when different", false); probe("when different, second", false) })
+	probe("after a when", true)
 	p.WhenNot(errno, minus, func() { probe("whennot equal", false) })
+	probe("after a whennot", true)
 	p.WhenNot(errno, 1, func() { probe("whennot different", true) })
-	probe("no guard any more", true)
 	pr := complete(t, p)
 	for _, w := range all {
 		if ran := pr.value(w.reg) == pr.Pid; ran != w.runs {
@@ -217,6 +218,7 @@ func TestRendezvous(t *testing.T) {
 	numbers = append(numbers, p.Rendezvous(false))
 	say("d")
 	numbers = append(numbers, p.Rendezvous(false))
+	say("e")
 	if fmt.Sprint(numbers) != "[0 1 2 3]" {
 		t.Error(numbers)
 	}
@@ -261,6 +263,7 @@ func TestRendezvous(t *testing.T) {
 	if err != nil || s.ExitStatus() != exitFailed {
 		t.Errorf("the child whose parent let go ends with %v, %v", s, err)
 	}
+	said("") // it did not go on
 	if err := pr.Go(); err == nil {
 		t.Error("Go after Release")
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/mounts"
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
 	"ocibox/core/rootfs"
@@ -42,7 +43,7 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan, bundle string) error
 	case f.Errno == unix.ENOSYS:
 		e.Hint = kernelHint()
 	case call == "clone3" || call == "unshare":
-		e.Hint = namespaceHint(f.Errno, p.Program.Flags)
+		e.Hint = namespaceHint(f.Errno, p.New)
 	case call == "execve":
 		e.Hint = execHint(p.RootFS, p.Paths, f.Errno)
 	case call == "prlimit64" && f.Errno == unix.EPERM:
@@ -151,7 +152,7 @@ func shapeHint(root, bundle string, m *specs.Mount) string {
 		return "file"
 	}
 	from, target := unix.Stat_t{Mode: unix.S_IFDIR}, unix.Stat_t{}
-	if isBind(m) && unix.Stat(source(m, bundle), &from) != nil {
+	if mounts.IsBind(*m) && unix.Stat(mounts.Source(*m, bundle), &from) != nil {
 		return ""
 	}
 	fd, err := openPath(root, m.Destination, unix.O_PATH)

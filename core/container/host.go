@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"ocibox/core/caps"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
+	"ocibox/core/mounts"
 	"ocibox/core/nofile"
 	"ocibox/core/plan"
 )
@@ -62,15 +62,14 @@ const maxPasswd = 4 << 20
 func home(s *specs.Spec, rootfs, bundle string) (string, error) {
 	const passwd = "/etc/passwd"
 	path := passwd
-	for i := range s.Mounts {
-		m := &s.Mounts[i]
+	for _, m := range s.Mounts {
 		rest, over := strings.CutPrefix(passwd, filepath.Clean(m.Destination))
 		switch {
-		case !over || !isBind(m):
+		case !over || !mounts.IsBind(m):
 		case rest == "":
-			rootfs, path = "/", source(m, bundle)
+			rootfs, path = "/", mounts.Source(m, bundle)
 		case rest[0] == '/':
-			rootfs, path = source(m, bundle), rest
+			rootfs, path = mounts.Source(m, bundle), rest
 		}
 	}
 	data, err := readIn(rootfs, path, maxPasswd)
@@ -86,19 +85,6 @@ func home(s *specs.Spec, rootfs, bundle string) (string, error) {
 		return "", fault.Op(nil, "%s: home of uid %s holds a NUL byte", path, strconv.Itoa(users[0].Uid))
 	}
 	return users[0].Home, nil
-}
-
-// isBind says whether m is a bind mount.
-func isBind(m *specs.Mount) bool {
-	return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
-}
-
-// source is the absolute path of what m binds.
-func source(m *specs.Mount, bundle string) string {
-	if filepath.IsAbs(m.Source) {
-		return m.Source
-	}
-	return filepath.Join(bundle, m.Source)
 }
 
 // readIn reads a regular file of at most limit bytes below root.

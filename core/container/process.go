@@ -130,7 +130,8 @@ func (c *Container) listen() (int, error) {
 // signal sends sig to the container's init, and to no other process that has
 // its pid now.
 func (c *Container) signal(sig unix.Signal) error {
-	gone := fault.Op(nil, "container %s is not running", c.ID)
+	// containerd looks for these words to tell this from other failures.
+	gone := fault.Op(nil, "%s: container not running", c.ID)
 	if c.Pid == 0 {
 		return gone
 	}

@@ -37,6 +37,8 @@ func (s Store) Start(id string) error {
 	err = clone.Outcome(sock)
 	var f *clone.Failure
 	if errors.As(err, &f) {
+		// It is about to exit: a status that is asked for next shall say so.
+		_ = c.end()
 		e := f.Fault()
 		if strings.HasPrefix(f.Call, "execve(") {
 			e.Hint = execHint(c.Rootfs, c.Paths, f.Errno)

@@ -71,9 +71,7 @@ func Read(list []specs.Mount, bundle string) ([]*Mount, []string, error) {
 			return nil, nil, err
 		}
 		if o.Bind {
-			if !path.IsAbs(mount.Source) {
-				mount.Source = path.Join(bundle, mount.Source)
-			}
+			mount.Source = Source(m, bundle)
 		}
 		if rest := slices.Concat(o.Flags, o.Data); len(rest) > 0 && (o.Bind || o.Remount) {
 			warnings = append(warnings, fmt.Sprintf("%s.options: %s has no effect on a bind mount or a remount", field, strings.Join(rest, ",")))
@@ -192,6 +190,14 @@ func Seal(p *clone.Program, mounts []*Mount) {
 			shut(p, m.late)
 		}
 	}
+}
+
+// Source is the absolute path of what an entry of config.json's mounts binds.
+func Source(m specs.Mount, bundle string) string {
+	if path.IsAbs(m.Source) {
+		return m.Source
+	}
+	return path.Join(bundle, m.Source)
 }
 
 // IsBind says whether an entry of config.json's mounts is a bind mount.

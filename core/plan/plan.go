@@ -52,6 +52,7 @@ type Stream struct {
 // Plan is a container as a program, with what the parent has to do.
 type Plan struct {
 	Program  *clone.Program
+	New      uint64 // CLONE_NEW* flags of the namespaces that are made
 	Joins    []Join
 	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
@@ -147,6 +148,7 @@ func (c *compiler) resolve() error {
 		c.joined |= k.Flag
 		c.plan.Joins = append(c.plan.Joins, Join{fmt.Sprintf("linux.namespaces[%d]", i), k, n.Path, c.p.Inherit("ns." + k.Proc)})
 	}
+	c.plan.New = c.new
 	c.newUser = c.new&unix.CLONE_NEWUSER != 0
 	// unshare(2) moves only the children into a pid or time namespace.
 	const forChildren = unix.CLONE_NEWPID | unix.CLONE_NEWTIME

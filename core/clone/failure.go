@@ -1,0 +1,102 @@
+package clone
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// Failure is an instruction that failed in a child, or the clone itself.
+type Failure struct {
+	Step  Step
+	Call  string // such as "fsconfig(size=64q)"
+	Errno syscall.Errno
+	Log   string // the kernel's own words, from an fs context
+	Pid   int    // process that ran it
+}
+
+// Error is "call: reason".
+func (f *Failure) Error() string {
+	if f.Log != "" {
+		return f.Call + ": " + f.Log
+	}
+	return f.Call + ": " + f.Errno.Error()
+}
+
+func (f *Failure) Unwrap() error { return f.Errno }
+
+// Fault is f with the config.json field it comes from.
+func (f *Failure) Fault() *fault.Error {
+	return &fault.Error{Field: strings.TrimSpace(f.Step.Field + " " + f.Step.Object), Err: f}
+}
+
+// receive reads one message; io.EOF when the other end is closed.
+func receive(sock int) (message, []byte, error) {
+	var m message
+	buf := make([]byte, 5*pathMax) // a label's three texts and a log
+	for {
+		n, err := unix.Read(sock, buf)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.ECONNRESET || err == nil && n == 0:
+			return m, nil, io.EOF
+		case err != nil:
+			return m, nil, err
+		case n < int(unsafe.Sizeof(m)):
+			return m, nil, unix.EBADMSG
+		}
+		copy(Bytes(&m), buf)
+		return m, buf[unsafe.Sizeof(m):n], nil
+	}
+}
+
+// Outcome reads from a connection to a program's Accept until it knows how
+// the execve went: nil, a *Failure, or that the process ended before it.
+func Outcome(sock int) error {
+	executes := false
+	for {
+		m, text, err := receive(sock)
+		switch {
+		case errors.Is(err, io.EOF) && executes:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fault.Op(nil, "the container's init ended before it executed anything")
+		case err != nil:
+			return fault.Op(err, "hear from the container's init")
+		case m.kind == msgReached:
+			executes = true
+			continue
+		}
+		parts := strings.SplitN(string(text), "\x00", 4)
+		if m.kind != msgFailed || len(parts) != 4 {
+			return fault.Op(unix.EBADMSG, "hear from the container's init")
+		}
+		return &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2], Errno: syscall.Errno(m.errno), Log: fsLog([]byte(parts[3]))}
+	}
+}
+
+// fsLog makes one line of an fs context's messages: "e tmpfs: Bad value" and
+// its like, errors before warnings and notes (fsopen(2)).
+func fsLog(text []byte) string {
+	var errs, rest []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch msg, isErr := strings.CutPrefix(line, "e "); {
+		case isErr:
+			errs = append(errs, msg)
+		case len(line) > 2:
+			rest = append(rest, line[2:])
+		}
+	}
+	if len(errs) == 0 {
+		errs = rest
+	}
+	return strings.Join(errs, "; ")
+}
