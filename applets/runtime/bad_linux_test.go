@@ -159,7 +159,7 @@ func TestUnknownCapability(t *testing.T) {
 		if r.Status != 0 || r.Out != "it runs\n" {
 			t.Errorf("exit status %d, output %q", r.Status, r.Out)
 		}
-		if want := "runtime: warning: process.capabilities.bounding: CAP_FUN, KILL is unknown\n"; r.Err != want {
+		if want := "runtime: warning: process.capabilities.bounding: CAP_FUN, KILL: unknown\n"; r.Err != want {
 			t.Errorf("warning %q, want %q", r.Err, want)
 		}
 	})

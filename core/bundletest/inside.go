@@ -55,6 +55,12 @@ func inside(name string, args []string) int {
 			_, err = f.Write([]byte{'x'})
 		}
 		return result(0, err)
+	case "chmod": // a file to an octal mode
+		mode, err := strconv.ParseUint(args[1], 8, 32)
+		if err == nil {
+			err = unix.Chmod(args[0], uint32(mode))
+		}
+		return result(0, err)
 	case "limited": // execute a command with this soft limit of open files
 		return limited(args)
 	case "sysctl": // write to this file of /proc/sys, and execute a command

@@ -56,7 +56,7 @@ func Read(c *specs.LinuxCapabilities, have Set) (Sets, []string) {
 	warn := func(list, why string, names []string) {
 		if len(names) > 0 {
 			slices.Sort(names)
-			warnings = append(warnings, fmt.Sprintf("process.capabilities.%s: %s %s", list, strings.Join(names, ", "), why))
+			warnings = append(warnings, fmt.Sprintf("process.capabilities.%s: %s: %s", list, strings.Join(names, ", "), why))
 		}
 	}
 	read := func(list string, names []string) Set {
@@ -69,7 +69,7 @@ func Read(c *specs.LinuxCapabilities, have Set) (Sets, []string) {
 				unknown = append(unknown, name)
 			}
 		}
-		warn(list, "is unknown", unknown)
+		warn(list, "unknown", unknown)
 		return set
 	}
 	limit := func(list string, set *Set, to Set, why string) {
@@ -81,12 +81,13 @@ func Read(c *specs.LinuxCapabilities, have Set) (Sets, []string) {
 	s.Permitted = read("permitted", c.Permitted)
 	s.Inheritable = read("inheritable", c.Inheritable)
 	s.Ambient = read("ambient", c.Ambient)
-	const lacking = "cannot be granted: ocibox has it not itself"
+	const lacking = "cannot be granted, for want of it in ocibox itself"
 	limit("bounding", &s.Bounding, have, lacking)
 	limit("permitted", &s.Permitted, have, lacking)
-	limit("effective", &s.Effective, s.Permitted, "cannot be granted: it is not permitted")
+	limit("effective", &s.Effective, s.Permitted, "cannot be granted, not being permitted")
 	limit("inheritable", &s.Inheritable, have, lacking)
-	limit("ambient", &s.Ambient, s.Permitted&s.Inheritable, "cannot be granted: it is not permitted and inheritable")
+	limit("inheritable", &s.Inheritable, s.Bounding, "cannot be granted, not being in the bounding set")
+	limit("ambient", &s.Ambient, s.Permitted&s.Inheritable, "cannot be granted, not being permitted and inheritable")
 	return s, warnings
 }
 

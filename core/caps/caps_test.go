@@ -26,13 +26,17 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v; want %+v", got, want)
 	}
 	want := []string{
-		"process.capabilities.permitted: CAP_NEXT_CENTURY is unknown",
-		"process.capabilities.bounding: CAP_SYS_RESOURCE cannot be granted: ocibox has it not itself",
-		"process.capabilities.effective: CAP_SYS_RESOURCE cannot be granted: it is not permitted",
-		"process.capabilities.ambient: CAP_NET_RAW cannot be granted: it is not permitted and inheritable",
+		"process.capabilities.permitted: CAP_NEXT_CENTURY: unknown",
+		"process.capabilities.bounding: CAP_SYS_RESOURCE: cannot be granted, for want of it in ocibox itself",
+		"process.capabilities.effective: CAP_SYS_RESOURCE: cannot be granted, not being permitted",
+		"process.capabilities.ambient: CAP_NET_RAW: cannot be granted, not being permitted and inheritable",
 	}
 	if !slices.Equal(warnings, want) {
 		t.Errorf("warnings %q", warnings)
+	}
+	got, warnings = Read(&specs.LinuxCapabilities{Bounding: []string{"CAP_NET_RAW"}, Inheritable: []string{"CAP_NET_RAW", "CAP_KILL"}}, have)
+	if got.Inheritable != raw || !slices.Equal(warnings, []string{"process.capabilities.inheritable: CAP_KILL: cannot be granted, not being in the bounding set"}) {
+		t.Errorf("inheritable beyond the bounding set: %+v, %q", got, warnings)
 	}
 	if got, warnings := Read(nil, have); got != (Sets{}) || warnings != nil {
 		t.Errorf("no capabilities: %+v, %q", got, warnings)

@@ -222,6 +222,22 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// A starter is not told that the program was executed when its process died
+// on the way.
+func TestAcceptThenDies(t *testing.T) {
+	sock, connect := listener(t)
+	p := New()
+	listen, pid := p.Inherit("listen"), p.Reg("pid")
+	p.Accept(listen, p.Reg("conn"))
+	p.Call(unix.SYS_GETPID).Save(pid)
+	p.Call(unix.SYS_KILL, In(pid), Num(int(unix.SIGKILL)))
+	p.Exec([]string{self(t)}, []string{"x"}, helperEnviron("exit"))
+	start(t, p, FD{listen, sock})
+	if got := outcome(t, connect, -1, []byte{wordGo}); got == nil || got.Error() != notExecuted {
+		t.Errorf("told %v", got)
+	}
+}
+
 // outcome connects, says word, shuts the connection down as how says, and
 // tells what comes back.
 func outcome(t *testing.T, connect func() int, how int, word []byte) error {

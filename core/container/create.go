@@ -65,6 +65,12 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.Foreground && spec.Process != nil && spec.Process.Terminal {
+		// The relay keeps it up to date; this is for before the first look.
+		if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
+			spec.Process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+		}
+	}
 	host, err := Host()
 	if err != nil {
 		return nil, nil, err

@@ -68,7 +68,7 @@ func MakeDevices(p *clone.Program, root clone.Reg, sources Devices) {
 	for _, l := range devLinks {
 		p.Begin(defaultDevice, "/dev/"+l.name)
 		if l.name == "ptmx" {
-			// An image's own node would lead to the host's terminals.
+			// An image's own would lead elsewhere.
 			p.Call(unix.SYS_UNLINKAT, clone.In(dev), p.Str(l.name), clone.Num(0)).Ignore(unix.ENOENT, unix.EBUSY)
 		}
 		p.Call(unix.SYS_SYMLINKAT, p.Str(l.target), clone.In(dev), p.Str(l.name)).Ignore(unix.EEXIST)

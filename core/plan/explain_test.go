@@ -51,6 +51,11 @@ func goldens() []golden {
 	list := []golden{
 		{"root", Input{Spec: bundle.Default(), Host: root, Home: "/root"}},
 		{"rootless", Input{Spec: bundle.Rootless(1000, 1000), Host: user, Home: "/root"}},
+		{"host-root", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
+			s.Root.Path = "/"
+			return s
+		}(), Host: root}},
 		{"run", Input{Spec: bare(), Host: root, Started: true, PreserveFDs: 2}},
 		{"root-in-userns", Input{Spec: bare(specs.LinuxNamespace{Type: specs.MountNamespace}), Host: func() Host {
 			h := root

@@ -293,9 +293,12 @@ func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
 	p, s := c.p, c.spec
 	private := (c.new|c.joined)&unix.CLONE_NEWNS != 0
 	masked := len(s.Linux.MaskedPaths) > 0
-	devBound := false
+	// Of a /dev that is the host's own, nothing is changed.
+	devBound := path == "/"
 	for _, m := range list {
-		devBound = devBound || m.Dest == "/dev" && m.Bind
+		if m.Dest == "/dev" {
+			devBound = m.Bind
+		}
 	}
 
 	var root, null clone.Reg

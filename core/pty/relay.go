@@ -40,7 +40,7 @@ func (e Interrupted) Error() string {
 // process was told to ignore (nohup, a shell's background job), until stop is
 // called.
 func Signals() (c <-chan os.Signal, stop func()) {
-	ch := make(chan os.Signal, 1)
+	ch := make(chan os.Signal, 4) // one of each
 	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
 		if !signal.Ignored(s) {
 			signal.Notify(ch, s)
