@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"ocibox/applets/cli"
 	"ocibox/core/fault"
+	"ocibox/core/files"
 	"ocibox/core/pty"
 )
 
@@ -51,7 +51,7 @@ func Run(std cli.Std, args []string) error {
 	}
 	defer l.Close()
 	if *pidFile != "" {
-		if err := writePid(*pidFile); err != nil {
+		if err := files.Replace(*pidFile, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
 			return err
 		}
 		defer removePid(*pidFile)
@@ -162,25 +162,6 @@ func await(signals <-chan os.Signal, cancel func(), wait func() error) error {
 func status(s os.Signal) error {
 	number, _ := s.(syscall.Signal)
 	return cli.Status(128 + int(number))
-}
-
-// writePid writes the process id to path, which holds it whole as soon as it
-// exists.
-func writePid(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".recvtty-*")
-	if err != nil {
-		return fault.Op(err, "pid file %s", path)
-	}
-	_, err = fmt.Fprintln(f, os.Getpid())
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fault.Op(err, "pid file %s", path)
-	}
-	return nil
 }
 
 // removePid removes path if the process id in it is still this one's.

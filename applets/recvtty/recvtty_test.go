@@ -369,7 +369,7 @@ func TestErrors(t *testing.T) {
 		{[]string{at("live")}, "in use by another process"},
 		{[]string{at("none/s")}, "no such file or directory"},
 		{[]string{"--pid-file", at("none/pid"), at("s")}, "no such file or directory"},
-		{[]string{"--pid-file", dir, at("s")}, "pid file"},
+		{[]string{"--pid-file", dir, at("s")}, "recvtty: write "},
 	} {
 		var out, errs bytes.Buffer
 		std := cli.Std{Out: &out, Err: &errs}

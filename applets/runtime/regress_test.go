@@ -166,3 +166,21 @@ func TestFewOpenFiles(t *testing.T) {
 		}
 	})
 }
+
+// A user namespace without a cgroup namespace gets no cgroup to write to, also
+// not one that was given to the caller (CVE-2023-25809).
+func TestCgroupsAreReadOnly(t *testing.T) {
+	r := bundletest.Inside(t, bundletest.Plain(t), nil)
+	seen := false
+	for _, m := range r.Mounts {
+		if m.Point == "/sys" || strings.HasPrefix(m.Point, "/sys/") {
+			seen = true
+			if !m.Has("ro") {
+				t.Errorf("%s is %v", m.Point, m.Options)
+			}
+		}
+	}
+	if !seen {
+		t.Error("there is no /sys")
+	}
+}

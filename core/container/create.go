@@ -14,6 +14,7 @@ import (
 	"ocibox/core/bundle"
 	"ocibox/core/clone"
 	"ocibox/core/fault"
+	"ocibox/core/files"
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
@@ -322,7 +323,7 @@ func (a *attempt) record() error {
 		Paths: a.plan.Paths,
 	}
 	if a.PidFile != "" {
-		if err := WriteFile(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
+		if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
 			return err
 		}
 		a.undo = append(a.undo, func() error { return os.Remove(a.PidFile) })

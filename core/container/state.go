@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // State is what is kept of a container, in state.json. Its first fields are
@@ -241,25 +242,7 @@ func (c *Container) save() error {
 	if err != nil {
 		return fault.Op(err, "write the state of %s", c.ID)
 	}
-	return WriteFile(filepath.Join(c.dir, stateFile), data, 0o600)
-}
-
-// WriteFile writes a file by rename.
-func WriteFile(path string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fault.Op(err, "write %s", path)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fault.Op(err, "write %s", path)
-	}
-	return nil
+	return files.Replace(filepath.Join(c.dir, stateFile), data, 0o600)
 }
 
 // remove takes the container's folder away.

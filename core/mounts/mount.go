@@ -124,6 +124,18 @@ func Sources(p *clone.Program, mounts []*Mount) {
 	}
 }
 
+// CoverCgroups makes read-only also what is mounted below a read-only bind of
+// the host's /sys: with cgroups that were given to the caller, a process in the
+// caller's user namespace could change them there (CVE-2023-25809).
+func CoverCgroups(mounts []*Mount) {
+	for _, m := range mounts {
+		below := m.Source == "/sys" || strings.HasPrefix(m.Source, "/sys/")
+		if m.Bind && m.Recursive && below && m.Attr.Set&unix.MOUNT_ATTR_RDONLY != 0 {
+			m.RecAttr.Set |= unix.MOUNT_ATTR_RDONLY
+		}
+	}
+}
+
 // Attach makes the mounts, in order.
 func Attach(p *clone.Program, root clone.Reg, mounts []*Mount) {
 	for _, m := range mounts {

@@ -308,6 +308,9 @@ func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
 		mounts.Isolate(p)
 		p.Begin("root.path", path)
 		root = mounts.Root(p, path)
+		if c.userns() && c.new&unix.CLONE_NEWCGROUP == 0 {
+			mounts.CoverCgroups(list)
+		}
 		mounts.Sources(p, list)
 		if c.userns() && !devBound {
 			devices = mounts.DeviceSources(p)
