@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -45,9 +46,13 @@ func Main(m *testing.M, cli func(args []string) int) {
 		os.Unsetenv(reapedEnv)
 		os.Exit(m.Run())
 	}
-	err := isStatic("/proc/self/exe")
-	if err == nil {
+	static, err := isStatic("/proc/self/exe")
+	switch {
+	case err != nil:
+	case static:
 		err = reap()
+	default:
+		err = buildStatic()
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
@@ -82,16 +87,45 @@ func reap() error {
 	return err
 }
 
-func isStatic(path string) error {
+func isStatic(path string) (bool, error) {
 	f, err := elf.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return f.Section(".interp") == nil, nil
+}
+
+// buildStatic runs the tests by a static binary: the one at hand is dynamic,
+// as go test makes it where there is a C compiler, and the program inside finds
+// no libraries. It exits as they do.
+func buildStatic() error {
+	dir, err := os.MkdirTemp("", "ocibox-test-")
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if f.Section(".interp") != nil {
-		return errors.New("the test binary is the program inside, and has to be static: set CGO_ENABLED=0")
+	defer os.RemoveAll(dir)
+	run := func(name string, args ...string) error {
+		c := exec.Command(name, args...)
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return c.Run()
 	}
-	return nil
+	binary := filepath.Join(dir, "tests")
+	if err := run("go", "test", "-c", "-o", binary, "."); err != nil {
+		return fmt.Errorf("the test binary has to be static (CGO_ENABLED=0): %w", err)
+	}
+	err = run(binary, os.Args[1:]...)
+	var exit *exec.ExitError
+	if err == nil || errors.As(err, &exit) && exit.Exited() {
+		status := 0
+		if exit != nil {
+			status = exit.ExitCode()
+		}
+		os.RemoveAll(dir)
+		os.Exit(status)
+	}
+	return err
 }
 
 // A User is who a test runs the command line as.
