@@ -135,11 +135,14 @@ func copyName(base unsafe.Pointer, l *copyLevel, name uintptr) (isDir bool, e sy
 	return false, e
 }
 
+// copyFile copies a regular file. Should it be a fifo by now, it is an error
+// (sendfile(2)): O_NONBLOCK, or the open would wait for a writer.
+//
 //go:norace
 //go:nocheckptr
 //go:noinline
 func copyFile(l *copyLevel, name uintptr) syscall.Errno {
-	in, _, e := syscall.RawSyscall6(unix.SYS_OPENAT, l.src, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0, 0, 0)
+	in, _, e := syscall.RawSyscall6(unix.SYS_OPENAT, l.src, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0, 0, 0)
 	if e != 0 {
 		return e
 	}

@@ -229,6 +229,33 @@ func TestCopyTreeDeep(t *testing.T) {
 	}
 }
 
+// Whoever exchanges a file for a fifo or a symlink, or a directory for a
+// symlink, while it is copied makes the copy fail at most.
+func TestCopyTreeRace(t *testing.T) {
+	s := newScene(t, "file", "link -> BASE/outside/file", "other", "dir/x", "dir link -> BASE/outside")
+	if err := unix.Mkfifo(filepath.Join(s.root, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.base, "outside/file"), []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	end := exchange(t, s.root, "file", "fifo", "other", "link", "dir", "dir link")
+	defer end()
+	const copies = 150
+	for i := range copies {
+		dst := filepath.Join(s.base, fmt.Sprint(i))
+		if err := os.Mkdir(dst, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		within("a copy", func() { copyDirs(t, s.root, dst) })
+		for name, e := range entries(t, dst) {
+			if e.text == "secret" {
+				t.Errorf("what is outside came as %s", name)
+			}
+		}
+	}
+}
+
 // What is no directory has nothing in it to copy.
 func TestCopyTreeOfFile(t *testing.T) {
 	dir := t.TempDir()

@@ -270,27 +270,7 @@ func TestOpenInMagicLinks(t *testing.T) {
 func TestOpenInRace(t *testing.T) {
 	s := newScene(t, "dir/", "link -> BASE/outside", "up/dir/", "up/link -> ../../outside")
 	const rounds, opens = 3, 100
-	stop := make(chan struct{})
-	var attackers sync.WaitGroup
-	attack := func(a, b string) {
-		for n := 0; ; n++ {
-			select {
-			case <-stop:
-				if n < rounds {
-					t.Errorf("only %d exchanges of %s", n, a)
-				}
-				return
-			default:
-			}
-			if err := unix.Renameat2(unix.AT_FDCWD, filepath.Join(s.root, a), unix.AT_FDCWD, filepath.Join(s.root, b), unix.RENAME_EXCHANGE); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}
-	attackers.Go(func() { attack("dir", "link") })
-	attackers.Go(func() { attack("up/dir", "up/link") })
-	end := sync.OnceFunc(func() { close(stop); attackers.Wait() })
+	end := exchange(t, s.root, "dir", "link", "up/dir", "up/link")
 	defer end()
 	for round := range rounds {
 		p := New()
@@ -341,4 +321,35 @@ func TestOpenInRace(t *testing.T) {
 		}
 	}
 	t.Logf("by path, %d of %d were made outside", outside, rounds*opens)
+}
+
+// exchange begins to exchange the names of pairs in dir, over and over, until
+// the function that it returns is called.
+func exchange(t *testing.T, dir string, pairs ...string) func() {
+	t.Helper()
+	stop := make(chan struct{})
+	var attackers sync.WaitGroup
+	for i := 0; i < len(pairs); i += 2 {
+		a, b := filepath.Join(dir, pairs[i]), filepath.Join(dir, pairs[i+1])
+		begun := make(chan struct{})
+		attackers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+				if n == 0 {
+					close(begun)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		<-begun
+	}
+	return sync.OnceFunc(func() { close(stop); attackers.Wait() })
 }

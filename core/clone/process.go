@@ -33,6 +33,9 @@ type Process struct {
 // Start clones the process; the child runs the program. One program runs at a
 // time, and once.
 func (l *Linked) Start(fds ...FD) (*Process, error) {
+	if len(fds)+1 != len(l.prog.inherit) {
+		return nil, fault.Op(nil, "%d descriptors for the %d that the program inherits", len(fds), len(l.prog.inherit)-1)
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fault.Op(err, "make a socket pair")

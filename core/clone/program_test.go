@@ -46,7 +46,7 @@ func TestCallArguments(t *testing.T) {
 	defer to.Close()
 	offset := func(p *Program, n int64) Arg { return p.Data(Bytes(&n)) }
 	p := New()
-	in, out, size, n, bad := p.Inherit("in"), p.Inherit("out"), p.Reg("size"), p.Reg("n"), p.Reg("bad")
+	in, out, size, n, bad := p.Inherit("in"), p.Inherit("out"), p.Inherit("size"), p.Reg("n"), p.Reg("bad")
 	call := func(flags int) *Insn {
 		return p.Call(unix.SYS_COPY_FILE_RANGE, In(in), offset(p, 3), In(out), offset(p, 5), In(size), Num(flags))
 	}
@@ -177,7 +177,7 @@ func TestMust(t *testing.T) {
 		}
 	}
 	p := New()
-	none := p.Reg("none")
+	none := p.Inherit("none")
 	p.Must(none, unix.S_IFREG, 0, 0, wrong)
 	if _, err := reach(t, p, FD{none, -1}); errnoOf(t, err) != unix.EBADF {
 		t.Errorf("no descriptor: %v", err)
