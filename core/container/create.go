@@ -184,6 +184,7 @@ func (a *attempt) launch() error {
 	if a.linked, err = a.plan.Program.Link(); err != nil {
 		return err
 	}
+	a.close = append(a.close, func() { a.linked.Close() })
 	if a.proc, err = a.linked.Start(fds...); err != nil {
 		return explainClone(err, a.plan.Program.Flags)
 	}
