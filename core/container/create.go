@@ -78,11 +78,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started, PreserveFDs: o.PreserveFDs}
 	if spec.Root != nil && spec.Process != nil {
-		rootfs := spec.Root.Path
-		if !filepath.IsAbs(rootfs) {
-			rootfs = filepath.Join(dir, rootfs)
-		}
-		if in.Home, err = home(spec, rootfs, dir); err != nil {
+		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -231,7 +227,7 @@ func (a *attempt) next() error {
 	case errors.Is(err, clone.ErrInterrupted):
 		return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
 	case errors.As(err, &f):
-		return explain(f, a.spec, a.plan, a.Bundle)
+		return explain(f, a.spec, a.plan)
 	}
 	return err
 }
@@ -314,12 +310,8 @@ func (a *attempt) record() error {
 	if err != nil {
 		return err
 	}
-	dir, err := filepath.Abs(a.Bundle)
-	if err != nil {
-		return fault.Op(err, "find the working directory")
-	}
 	a.c.State = State{
-		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: dir, Rootfs: a.plan.RootFS,
+		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
 		Paths: a.plan.Paths,
 	}

@@ -22,7 +22,7 @@ import (
 // functions return "" where it was not.
 
 // explain makes an error of a failed instruction, with a hint.
-func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan, bundle string) error {
+func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 	e := f.Fault()
 	call, _, _ := strings.Cut(f.Call, "(")
 	has := func(t specs.LinuxNamespaceType) bool {
@@ -64,7 +64,7 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan, bundle string) error
 			}
 		}
 	case call == "move_mount" && f.Errno == unix.EINVAL:
-		e.Hint = shapeHint(p.RootFS, bundle, mount)
+		e.Hint = shapeHint(p.RootFS, p.Bundle, mount)
 	case call == "open_tree" && f.Errno == unix.EINVAL && user:
 		if below := mountsBelow(mount.Source); len(below) > 0 {
 			e.Hint = fmt.Sprintf("a user namespace may not uncover what %s is mounted over: rbind takes it along", below[0])
@@ -81,9 +81,6 @@ func explainClone(err error, flags uint64) error {
 	e := f.Fault()
 	e.Field = "linux.namespaces"
 	e.Hint = namespaceHint(f.Errno, flags)
-	if f.Errno == unix.ENOSYS {
-		e.Hint = kernelHint()
-	}
 	return e
 }
 
@@ -107,6 +104,8 @@ func procValue(path string) string {
 // namespaceHint finds the setting that forbids a new namespace, namespaces(7).
 func namespaceHint(e error, flags uint64) string {
 	switch {
+	case errors.Is(e, unix.ENOSYS):
+		return kernelHint()
 	case errors.Is(e, unix.ENOSPC):
 		var limits []string
 		for _, k := range namespace.Kinds {

@@ -58,6 +58,7 @@ type Plan struct {
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Stops    []Stop    // where the child waits for the parent, by number
 	Warnings []string
+	Bundle   string   // absolute path of the bundle
 	RootFS   string   // absolute path of the container's root on the host
 	Paths    []string // what is tried to be executed, in order
 }
@@ -81,6 +82,14 @@ type Stop struct {
 type Action struct {
 	Field, Text string
 	Do          func(pid int) error
+}
+
+// RootFS is the absolute path of the root that the config.json of bundle names.
+func RootFS(s *specs.Spec, bundle string) string {
+	if path.IsAbs(s.Root.Path) {
+		return s.Root.Path
+	}
+	return path.Join(bundle, s.Root.Path)
 }
 
 type compiler struct {
@@ -110,13 +119,10 @@ func Compile(in Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := in.Spec.Root.Path
-	if !path.IsAbs(root) {
-		root = path.Join(in.Bundle, root)
-	}
+	root := RootFS(in.Spec, in.Bundle)
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
-	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, RootFS: root}, p: p, spec: in.Spec, host: in.Host, home: in.Home}
+	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, home: in.Home}
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
@@ -240,6 +246,7 @@ func (c *compiler) enter() {
 		for _, s := range c.maps.Steps() {
 			actions = append(actions, Action{Field: s.Field, Text: s.Text})
 		}
+		// The steps are one thing to do, which tells by itself which failed.
 		actions[len(actions)-1].Do = c.maps.Write
 		c.rendezvous(!c.forks, actions...)
 	}
