@@ -28,6 +28,8 @@ type Input struct {
 	// PreserveFDs is how many of the caller's descriptors from 3 up the
 	// process inherits.
 	PreserveFDs int
+	NoKeyring   bool // the process keeps the caller's session keyring
+	NoPivot     bool // the root is moved over "/" instead of pivot_root(2)
 }
 
 // Host is what of the caller and its host matters for a plan.
@@ -96,8 +98,8 @@ type compiler struct {
 	plan      *Plan
 	p         *clone.Program
 	spec      *specs.Spec
+	in        Input
 	host      Host
-	home      string
 	caps      caps.Sets
 	new       uint64 // CLONE_NEW* flags of the namespaces to make
 	joined    uint64 // of those to join
@@ -122,7 +124,7 @@ func Compile(in Input) (*Plan, error) {
 	root := RootFS(in.Spec, in.Bundle)
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
-	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, home: in.Home}
+	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, in: in}
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
@@ -133,7 +135,7 @@ func Compile(in Input) (*Plan, error) {
 		c.plan.Listen = p.Inherit("start.sock")
 	}
 	c.enter()
-	c.fileSystem(in.ID, root, list)
+	c.fileSystem(root, list)
 	c.finish()
 	return c.plan, nil
 }
@@ -191,206 +193,6 @@ func (c *compiler) groups() error {
 		return nil
 	}
 	return fault.Field("process.user.additionalGids", "cannot be set: setgroups(2) is denied in a user namespace whose gid map was made without privilege").WithHint("map more groups with newgidmap, or leave additionalGids out")
-}
-
-// userns says whether the container is in a user namespace that is not the
-// initial one.
-func (c *compiler) userns() bool {
-	return c.host.Userns || (c.new|c.joined)&unix.CLONE_NEWUSER != 0
-}
-
-// hide makes what is in the container's namespaces unable to look into the
-// process until it is one of them. It stands before any is joined; but the
-// files of a map that has yet to be written belong to root then, so that a
-// plain user can only do it after. No plain user can join a pid namespace
-// without its user namespace, for which no map is written.
-func (c *compiler) hide() {
-	if c.hidden || c.newUser && len(c.plan.Stops) == 0 && !(c.host.Self.CapSetuid && c.host.Self.CapSetgid) {
-		return
-	}
-	c.hidden = true
-	c.p.Begin("", "")
-	c.undumpable()
-}
-
-func (c *compiler) undumpable() {
-	c.p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_DUMPABLE), clone.Num(0))
-}
-
-// rendezvous is a wait of the child for what the parent does meanwhile.
-func (c *compiler) rendezvous(quiet bool, actions ...Action) {
-	c.p.Rendezvous(quiet)
-	c.plan.Stops = append(c.plan.Stops, Stop{quiet, actions})
-}
-
-// enter brings the child into its namespaces, with its ids mapped.
-func (c *compiler) enter() {
-	p := c.p
-	if len(c.plan.Joins) == 0 {
-		p.Flags = c.new
-	} else {
-		c.oomScoreAdj()
-		c.hide()
-		c.join()
-		p.Begin("linux.namespaces", "")
-		switch {
-		case c.forks:
-			p.Fork(c.new | unix.CLONE_PARENT)
-		case c.new != 0:
-			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(c.new)))
-		}
-	}
-	if c.newUser {
-		p.Begin("linux.uidMappings, linux.gidMappings", "")
-		actions := c.parentOOMScoreAdj()
-		for _, s := range c.maps.Steps() {
-			actions = append(actions, Action{Field: s.Field, Text: s.Text})
-		}
-		// The steps are one thing to do, which tells by itself which failed.
-		actions[len(actions)-1].Do = c.maps.Write
-		c.rendezvous(!c.forks, actions...)
-	}
-	c.hide()
-	p.Call(unix.SYS_UMASK, clone.Num(0))
-	p.Call(unix.SYS_SETSID)
-}
-
-// join enters the namespaces that exist. Those of the host's user namespace
-// are to be joined before the container's user namespace is, those that belong
-// to it after: what fails the first time is tried again.
-func (c *compiler) join() {
-	var user *Join
-	var again []func()
-	for i := range namespace.Kinds {
-		for n := range c.plan.Joins {
-			j := &c.plan.Joins[n]
-			switch {
-			case j.Kind != &namespace.Kinds[i]:
-			case j.Kind.Flag == unix.CLONE_NEWUSER:
-				user = j
-			default:
-				c.p.Begin(j.Field, j.Path)
-				first := c.setns(j)
-				if c.joined&unix.CLONE_NEWUSER != 0 {
-					done := c.p.Reg(j.Kind.Proc + ".joined")
-					first.Ignore(unix.EPERM).Save(done)
-					again = append(again, func() {
-						c.p.Begin(j.Field, j.Path)
-						c.setns(j).Unless(done, 0)
-					})
-				}
-			}
-		}
-	}
-	if user != nil {
-		c.p.Begin(user.Field, user.Path)
-		c.setns(user)
-	}
-	for _, f := range again {
-		f()
-	}
-}
-
-func (c *compiler) setns(j *Join) *clone.Insn {
-	return c.p.Call(unix.SYS_SETNS, clone.In(j.Reg), clone.Num(uintptr(j.Kind.Flag)))
-}
-
-// fileSystem makes the container's root what it is to be, and enters it.
-func (c *compiler) fileSystem(id, path string, list []*mounts.Mount) {
-	p, s := c.p, c.spec
-	private := (c.new|c.joined)&unix.CLONE_NEWNS != 0
-	masked := len(s.Linux.MaskedPaths) > 0
-	// Of a /dev that is the host's own, nothing is changed.
-	devBound := path == "/"
-	for _, m := range list {
-		if m.Dest == "/dev" {
-			devBound = m.Bind
-		}
-	}
-
-	var root, null clone.Reg
-	var devices mounts.Devices
-	if private {
-		p.Begin("", "mount propagation")
-		mounts.Isolate(p)
-		p.Begin("root.path", path)
-		root = mounts.Root(p, path)
-		if c.userns() && c.new&unix.CLONE_NEWCGROUP == 0 {
-			mounts.CoverCgroups(list)
-		}
-		mounts.Sources(p, list)
-		if c.userns() && !devBound {
-			devices = mounts.DeviceSources(p)
-		}
-		if masked {
-			p.Begin("linux.maskedPaths", "")
-			null = mounts.Null(p)
-		}
-	} else {
-		p.Begin("root.path", path)
-		root = mounts.OpenRoot(p, path, "root")
-	}
-
-	c.becomeRoot()
-	p.Begin("", "session keyring")
-	p.Call(unix.SYS_KEYCTL, clone.Num(unix.KEYCTL_JOIN_SESSION_KEYRING), p.Str("_ses."+id)).Ignore(unix.ENOSYS)
-	c.names()
-	mounts.Attach(p, root, list)
-	switch {
-	case devBound:
-	case c.userns() && !private:
-		c.plan.Warnings = append(c.plan.Warnings, "default devices: cannot be made in a user namespace without a mount namespace")
-	default:
-		mounts.MakeDevices(p, root, devices)
-	}
-	cwd := p.Reg("cwd")
-	p.Begin("process.cwd", s.Process.Cwd)
-	p.OpenIn(root, s.Process.Cwd, clone.MakeDir, 0, unix.O_PATH|unix.O_DIRECTORY, 0o755, cwd)
-	if s.Process.Terminal {
-		c.terminal(root)
-		if private {
-			mounts.BindDevice(p, root, c.tty, "/dev/console")
-		}
-	}
-	mounts.ReadOnly(p, root, s.Linux.ReadonlyPaths)
-	mounts.Mask(p, root, s.Linux.MaskedPaths, null)
-	mounts.Seal(p, list)
-	if s.Root.Readonly {
-		p.Begin("root.readonly", "")
-		mounts.ReadOnlyRoot(p, root)
-	}
-	p.Begin("root.path", "")
-	if private {
-		mounts.Pivot(p, root)
-	} else {
-		mounts.Chroot(p, root)
-	}
-	p.Begin("process.cwd", s.Process.Cwd)
-	p.Call(unix.SYS_FCHDIR, clone.In(cwd))
-}
-
-// becomeRoot takes the ids 0 of the user namespace, as far as it has them, so
-// that what is made from here on belongs to its root.
-func (c *compiler) becomeRoot() {
-	p := c.p
-	zero := clone.Num(0)
-	switch {
-	case c.newUser:
-		p.Begin("linux.uidMappings, linux.gidMappings", "")
-		if _, ok := idmap.HostID(c.spec.Linux.GIDMappings, 0); ok {
-			p.Call(clone.SysSetresgid, zero, zero, zero)
-		}
-		if _, ok := idmap.HostID(c.spec.Linux.UIDMappings, 0); ok {
-			p.Call(clone.SysSetresuid, zero, zero, zero)
-		}
-	case c.joined&unix.CLONE_NEWUSER != 0:
-		p.Begin("linux.namespaces", "")
-		p.Call(clone.SysSetresgid, zero, zero, zero).Ignore(unix.EINVAL)
-		p.Call(clone.SysSetresuid, zero, zero, zero).Ignore(unix.EINVAL)
-	default:
-		return
-	}
-	c.undumpable()
 }
 
 // names sets what the namespaces of their own hold.

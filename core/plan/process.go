@@ -132,8 +132,8 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 func (c *compiler) exec() {
 	proc := c.spec.Process
 	env := environ(proc.Env)
-	if c.home != "" && !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
-		env = append(env, "HOME="+c.home)
+	if c.in.Home != "" && !slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }) {
+		env = append(env, "HOME="+c.in.Home)
 	}
 	name := proc.Args[0]
 	c.p.Begin("process.args[0]", "")

@@ -19,7 +19,14 @@ import (
 // Validate checks what can be known of a config.json without looking at the
 // host. What ocibox does not support yet is refused by its name.
 func Validate(s *specs.Spec) error {
-	for _, check := range []func(*specs.Spec) error{version, unsupported, process, rootAndNames, namespaces, linuxPaths} {
+	for _, check := range []func(*specs.Spec) error{
+		version,
+		unsupported,
+		process,
+		rootAndNames,
+		namespaces,
+		linuxPaths,
+	} {
 		if err := check(s); err != nil {
 			return err
 		}
@@ -44,35 +51,53 @@ func version(s *specs.Spec) error {
 	return nil
 }
 
-// unsupported refuses each field that is set and that nothing here reads.
+// NotYet lists the fields that nothing here reads yet: a config.json that sets
+// one is refused by its name.
+func NotYet() []string {
+	names := make([]string, len(notYet))
+	for i, f := range notYet {
+		names[i] = f.name
+	}
+	return names
+}
+
+var notYet = [...]struct {
+	name string
+	of   func(*specs.Process, *specs.Linux, *specs.Spec) any
+}{
+	{"hooks", func(_ *specs.Process, _ *specs.Linux, s *specs.Spec) any { return s.Hooks }},
+	{"process.apparmorProfile", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.ApparmorProfile }},
+	{"process.selinuxLabel", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.SelinuxLabel }},
+	{"process.scheduler", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.Scheduler }},
+	{"process.ioPriority", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.IOPriority }},
+	{"process.execCPUAffinity", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.ExecCPUAffinity }},
+	{"linux.sysctl", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Sysctl }},
+	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
+	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
+	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
+	{"linux.netDevices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.NetDevices }},
+	{"linux.seccomp", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Seccomp }},
+	{"linux.rootfsPropagation", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.RootfsPropagation }},
+	{"linux.mountLabel", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.MountLabel }},
+	{"linux.intelRdt", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.IntelRdt }},
+	{"linux.memoryPolicy", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.MemoryPolicy }},
+	{"linux.personality", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Personality }},
+	{"linux.timeOffsets", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.TimeOffsets }},
+}
+
 func unsupported(s *specs.Spec) error {
+	p, l := s.Process, s.Linux
+	if p == nil {
+		p = &specs.Process{}
+	}
+	if l == nil {
+		l = &specs.Linux{}
+	}
 	var set []string
-	refuse := func(field string, v any) {
-		if !empty(reflect.ValueOf(v)) {
-			set = append(set, field)
+	for _, f := range notYet {
+		if !empty(reflect.ValueOf(f.of(p, l, s))) {
+			set = append(set, f.name)
 		}
-	}
-	refuse("hooks", s.Hooks)
-	if p := s.Process; p != nil {
-		refuse("process.apparmorProfile", p.ApparmorProfile)
-		refuse("process.selinuxLabel", p.SelinuxLabel)
-		refuse("process.scheduler", p.Scheduler)
-		refuse("process.ioPriority", p.IOPriority)
-		refuse("process.execCPUAffinity", p.ExecCPUAffinity)
-	}
-	if l := s.Linux; l != nil {
-		refuse("linux.sysctl", l.Sysctl)
-		refuse("linux.resources", l.Resources)
-		refuse("linux.cgroupsPath", l.CgroupsPath)
-		refuse("linux.devices", l.Devices)
-		refuse("linux.netDevices", l.NetDevices)
-		refuse("linux.seccomp", l.Seccomp)
-		refuse("linux.rootfsPropagation", l.RootfsPropagation)
-		refuse("linux.mountLabel", l.MountLabel)
-		refuse("linux.intelRdt", l.IntelRdt)
-		refuse("linux.memoryPolicy", l.MemoryPolicy)
-		refuse("linux.personality", l.Personality)
-		refuse("linux.timeOffsets", l.TimeOffsets)
 	}
 	switch len(set) {
 	case 0:

@@ -1,0 +1,110 @@
+package plan
+
+import (
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/namespace"
+)
+
+// userns says whether the container is in a user namespace that is not the
+// initial one.
+func (c *compiler) userns() bool {
+	return c.host.Userns || (c.new|c.joined)&unix.CLONE_NEWUSER != 0
+}
+
+// hide makes what is in the container's namespaces unable to look into the
+// process until it is one of them. It stands before any is joined; but the
+// files of a map that has yet to be written belong to root then, so that a
+// plain user can only do it after. No plain user can join a pid namespace
+// without its user namespace, for which no map is written.
+func (c *compiler) hide() {
+	if c.hidden || c.newUser && len(c.plan.Stops) == 0 && !(c.host.Self.CapSetuid && c.host.Self.CapSetgid) {
+		return
+	}
+	c.hidden = true
+	c.p.Begin("", "")
+	c.undumpable()
+}
+
+func (c *compiler) undumpable() {
+	c.p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_DUMPABLE), clone.Num(0))
+}
+
+// rendezvous is a wait of the child for what the parent does meanwhile.
+func (c *compiler) rendezvous(quiet bool, actions ...Action) {
+	c.p.Rendezvous(quiet)
+	c.plan.Stops = append(c.plan.Stops, Stop{quiet, actions})
+}
+
+// enter brings the child into its namespaces, with its ids mapped.
+func (c *compiler) enter() {
+	p := c.p
+	if len(c.plan.Joins) == 0 {
+		p.Flags = c.new
+	} else {
+		c.oomScoreAdj()
+		c.hide()
+		c.join()
+		p.Begin("linux.namespaces", "")
+		switch {
+		case c.forks:
+			p.Fork(c.new | unix.CLONE_PARENT)
+		case c.new != 0:
+			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(c.new)))
+		}
+	}
+	if c.newUser {
+		p.Begin("linux.uidMappings, linux.gidMappings", "")
+		actions := c.parentOOMScoreAdj()
+		for _, s := range c.maps.Steps() {
+			actions = append(actions, Action{Field: s.Field, Text: s.Text})
+		}
+		// The steps are one thing to do, which tells by itself which failed.
+		actions[len(actions)-1].Do = c.maps.Write
+		c.rendezvous(!c.forks, actions...)
+	}
+	c.hide()
+	p.Call(unix.SYS_UMASK, clone.Num(0))
+	p.Call(unix.SYS_SETSID)
+}
+
+// join enters the namespaces that exist. Those of the host's user namespace
+// are to be joined before the container's user namespace is, those that belong
+// to it after: what fails the first time is tried again.
+func (c *compiler) join() {
+	var user *Join
+	var again []func()
+	for i := range namespace.Kinds {
+		for n := range c.plan.Joins {
+			j := &c.plan.Joins[n]
+			switch {
+			case j.Kind != &namespace.Kinds[i]:
+			case j.Kind.Flag == unix.CLONE_NEWUSER:
+				user = j
+			default:
+				c.p.Begin(j.Field, j.Path)
+				first := c.setns(j)
+				if c.joined&unix.CLONE_NEWUSER != 0 {
+					done := c.p.Reg(j.Kind.Proc + ".joined")
+					first.Ignore(unix.EPERM).Save(done)
+					again = append(again, func() {
+						c.p.Begin(j.Field, j.Path)
+						c.setns(j).Unless(done, 0)
+					})
+				}
+			}
+		}
+	}
+	if user != nil {
+		c.p.Begin(user.Field, user.Path)
+		c.setns(user)
+	}
+	for _, f := range again {
+		f()
+	}
+}
+
+func (c *compiler) setns(j *Join) *clone.Insn {
+	return c.p.Call(unix.SYS_SETNS, clone.In(j.Reg), clone.Num(uintptr(j.Kind.Flag)))
+}
