@@ -225,3 +225,147 @@ func TestExchangedDirectories(t *testing.T) {
 		nothingLeft(t, b)
 	})
 }
+
+// A file is masked by the host's null device, and default devices are the
+// kernel's, whatever the image has at /dev/null and /dev/console (CVE-2025-31133,
+// CVE-2025-52565).
+func TestPlantedDevices(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		for _, name := range []string{"null", "console", "pts/0", "fd"} {
+			b := bundletest.New(t, u)
+			o := newOutside(t, b)
+			b.File("/secret", "secret", 0o666)
+			b.Mkdir("/dev/pts", 0o755)
+			b.Symlink(filepath.Join(o.path, "a", "secret"), "/dev/"+name)
+			b.Write(func(s *specs.Spec) {
+				s.Mounts = s.Mounts[:1]
+				s.Linux.MaskedPaths = []string{"/secret", "/dev/" + name}
+				s.Process.Args = b.Args("write", "/secret")
+			})
+			attempt(t, b)
+			o.unchanged("/dev/" + name)
+			st, err := os.ReadFile(b.Path("secret"))
+			if err != nil || string(st) != "secret" {
+				t.Errorf("/dev/%s: the masked file holds %q, %v", name, st, err)
+			}
+			nothingLeft(t, b)
+		}
+	})
+}
+
+// The terminal's other end is not looked for by a name of the image's.
+func TestPlantedTerminal(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		o := newOutside(t, b)
+		b.Mkdir("/dev", 0o755)
+		b.Symlink(filepath.Join(o.path, "a", "secret"), "/dev/console")
+		b.Symlink(filepath.Join(o.path, "a"), "/dev/pts")
+		b.Write(func(s *specs.Spec) {
+			s.Process.Terminal = true
+			s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev" })
+		})
+		attempt(t, b)
+		o.unchanged("terminal")
+		nothingLeft(t, b)
+	})
+}
+
+// A number is never looked up as a name (CVE-2016-3697).
+func TestNumericUserIsNoName(t *testing.T) {
+	r := bundletest.New(t, bundletest.Root(t))
+	r.File("/etc/passwd", "1000:x:0:0::/root:/bin/sh\n", 0o644)
+	r.File("/etc/group", "1000:x:0:\n", 0o644)
+	r.Write(func(s *specs.Spec) { s.Process.User = specs.User{UID: 1000, GID: 1000} })
+	in := r.Report()
+	same(t, "uids", in.UIDs, [3]int{1000, 1000, 1000})
+	same(t, "gids", in.GIDs, [3]int{1000, 1000, 1000})
+}
+
+// No capability is inheritable or ambient that config.json does not give so
+// (CVE-2022-24769, CVE-2022-29162).
+func TestNothingInheritable(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		r := bundletest.Inside(t, u, nil)
+		for _, set := range []string{"CapInh", "CapAmb"} {
+			same(t, set, r.Status[set], "0000000000000000")
+		}
+	})
+}
+
+// A working directory by a descriptor that the runtime had open is one outside
+// (CVE-2024-21626).
+func TestCwdByDescriptor(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Mkdir("/link", 0o755)
+		for fd := 3; fd < 14; fd++ {
+			for i, path := range []string{"/proc/self/fd/%d", "/proc/1/fd/%d", "/link/%d", "/proc/self/fd/%d/../.."} {
+				cwd := fmt.Sprintf(path, fd)
+				if i == 2 {
+					b.Symlink(fmt.Sprintf("/proc/self/fd/%d", fd), cwd)
+				}
+				b.Write(func(s *specs.Spec) { s.Process.Cwd = cwd })
+				b.Fails([]string{"process.cwd"}, "run", "--bundle", b.Dir, b.ID)
+			}
+		}
+		nothingLeft(t, b)
+	})
+}
+
+// A process cannot type into the terminal that its standard input is
+// (CVE-2016-2779, CVE-2017-5226).
+func TestTyping(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("type") })
+		_, terminal := openTerminal(t)
+		c := b.Command("run", "--bundle", b.Dir, b.ID)
+		onTerminal(c, terminal)
+		c.Stdout = nil
+		r := c.Run()
+		if r.Status == 0 || !strings.Contains(r.Err, "inside: ") {
+			t.Errorf("typing: %+v", r)
+		}
+	})
+}
+
+// Strings and lists that are longer than any number of bits of a message of
+// ours are used or refused whole (CVE-2021-43784).
+func TestLongConfig(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		long := strings.Repeat("x", 1<<16+5)
+		for field, edit := range map[string]func(*specs.Spec){
+			"linux.uidMappings": func(s *specs.Spec) {
+				s.Linux.UIDMappings = nil
+				for i := range uint32(400) {
+					s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: i, HostID: 600000 + 2*i, Size: 1})
+				}
+				if u.IsRoot() {
+					s.Linux.GIDMappings = []specs.LinuxIDMapping{{HostID: 0, Size: 1}}
+					s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+				}
+			},
+			"mounts[0]":              func(s *specs.Spec) { s.Mounts = []specs.Mount{{Destination: "/" + long, Type: "tmpfs"}} },
+			"linux.maskedPaths[0]":   func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"/" + long} },
+			"linux.namespaces[0]":    func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "/" + long },
+			"process.cwd":            func(s *specs.Spec) { s.Process.Cwd = "/" + long },
+			"root.path":              func(s *specs.Spec) { s.Root.Path = long },
+			"argument list too long": func(s *specs.Spec) { s.Process.Env = append(s.Process.Env, "A="+long+long) },
+		} {
+			b.Write(edit)
+			b.Fails([]string{field}, "run", "--bundle", b.Dir, b.ID)
+		}
+		b.Write(func(s *specs.Spec) {
+			for i := range 1000 {
+				s.Process.Env = append(s.Process.Env, fmt.Sprintf("A%d=%s", i, long[:500]))
+				s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, fmt.Sprintf("/none/%s/%d", long[:200], i))
+			}
+		})
+		if r := b.Report(); len(r.Env) < 1000 || !slices.Contains(r.Env, "A999="+long[:500]) {
+			t.Errorf("%d variables", len(r.Env))
+		}
+		nothingLeft(t, b)
+	})
+}

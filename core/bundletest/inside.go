@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,6 +77,13 @@ func inside(name string, args []string) int {
 	case "leave": // a process behind, that ends with status 9
 		_, err := start("exit", nil, "9")
 		return result(0, err)
+	case "type": // a character into the terminal that is standard input
+		c := byte('x')
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, 0, unix.TIOCSTI, uintptr(unsafe.Pointer(&c)))
+		if errno != 0 {
+			return result(0, errno)
+		}
+		return 0
 	case "terminal": // standard input is one: what it is like, and its keys
 		return terminal()
 	case "terminal-report": // what it is, and what else is there of it
