@@ -24,24 +24,31 @@ const ConfigName = "config.json"
 // engines write, with thousands of mounts, have one or two million.
 const maxConfig = 16 << 20
 
-// Load reads the config.json of the bundle dir. Errors name line and column.
-func Load(dir string) (*specs.Spec, error) {
+// Load reads the config.json of the bundle dir, and gives its bytes too.
+// Errors name line and column.
+func Load(dir string) (*specs.Spec, []byte, error) {
 	path := filepath.Join(dir, ConfigName)
-	data, err := read(path)
+	s, data, err := LoadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.Op(unix.ENOENT, "open %s", path).WithHint("a bundle is a directory with a config.json; -b names it, and spec makes the file")
+		return nil, nil, fault.Op(unix.ENOENT, "open %s", path).WithHint("a bundle is a directory with a config.json; -b names it, and spec makes the file")
 	}
+	return s, data, err
+}
+
+// LoadFile is Load of a file by its own path.
+func LoadFile(path string) (*specs.Spec, []byte, error) {
+	data, err := read(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fault.Op(nil, "%s is empty", path)
+		return nil, nil, fault.Op(nil, "%s is empty", path)
 	}
 	var s specs.Spec
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, explain(path, data, err)
+		return nil, nil, explain(path, data, err)
 	}
-	return &s, nil
+	return &s, data, nil
 }
 
 func read(path string) ([]byte, error) {

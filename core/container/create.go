@@ -62,7 +62,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, fault.Op(err, "find the working directory")
 	}
-	spec, err := bundle.Load(dir)
+	spec, config, err := bundle.Load(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,7 +83,11 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		}
 	}
 	p, err := plan.Compile(in)
-	return spec, p, err
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Config = config
+	return spec, p, nil
 }
 
 // Create creates a container, whose init then waits for Start.
@@ -173,6 +177,9 @@ func (a *attempt) launch() error {
 	a.c = c
 	a.undo = append(a.undo, c.remove)
 	a.close = append(a.close, c.Unlock)
+	if err := c.keep(a.plan.Config); err != nil {
+		return err
+	}
 	fds, err := a.descriptors()
 	if err != nil {
 		return err

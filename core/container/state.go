@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/bundle"
 	"ocibox/core/fault"
 	"ocibox/core/files"
 )
@@ -243,6 +244,18 @@ func (c *Container) save() error {
 		return fault.Op(err, "write the state of %s", c.ID)
 	}
 	return files.Replace(filepath.Join(c.dir, stateFile), data, 0o600)
+}
+
+// keep writes config.json next to state.json. What is changed in the bundle's
+// from here on does not affect the container (runtime.md, "Lifecycle").
+func (c *Container) keep(config []byte) error {
+	return files.Replace(filepath.Join(c.dir, bundle.ConfigName), config, 0o600)
+}
+
+// Spec is the config.json that the container was created from.
+func (c *Container) Spec() (*specs.Spec, error) {
+	s, _, err := bundle.LoadFile(filepath.Join(c.dir, bundle.ConfigName))
+	return s, err
 }
 
 // remove takes the container's folder away.

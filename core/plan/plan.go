@@ -60,6 +60,7 @@ type Plan struct {
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Stops    []Stop    // where the child waits for the parent, by number
 	Warnings []string
+	Config   []byte   // config.json as it was read, if it was
 	Bundle   string   // absolute path of the bundle
 	RootFS   string   // absolute path of the container's root on the host
 	Paths    []string // what is tried to be executed, in order
