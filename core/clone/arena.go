@@ -33,6 +33,7 @@ const (
 	opAccept        // wait for a connection, and for the word on it
 	opExec          // execve, along a list of paths
 	opCopy          // copy a directory's content
+	opSpawn         // run a program as a child, and wait for its end
 )
 
 // What an instruction came to.
@@ -74,7 +75,31 @@ type scratch struct {
 	path [2 * pathMax]byte // open-in-root's path, cut at component borders
 	link [pathMax]byte
 	text [pathMax]byte // log of an fs context
+
+	// What opSpawn has of its process.
+	clone  cloneArgs
+	poll   pollFD
+	left   [2]uintptr // timespec of ppoll(2), of longs
+	sigset uint64
+	status uint32 // of wait4(2)
+	errno  uint32 // why it executed nothing, by itself
 }
+
+type pollFD struct {
+	fd              int32
+	events, revents int16
+}
+
+// spawnArgs are arguments of opSpawn, as words in the data.
+type spawnArgs struct {
+	name            uintptr // of the file that is standard input
+	before, nbefore uintptr // its text up to the pid
+	after, nafter   uintptr // and from there on
+	seconds         uintptr // timeout, 0 for none
+}
+
+// maxDigits is room for a pid in decimal.
+const maxDigits = 20
 
 const pathMax = 4096 // PATH_MAX of limits.h
 
@@ -83,12 +108,14 @@ const pathMax = 4096 // PATH_MAX of limits.h
 type message struct {
 	kind  uint32
 	pc    uint32
-	errno uint32
+	errno uint32 // or what the kind says
 }
 
 const (
 	msgReached = 1 + iota // the program stands at the opWait after pc, or for a starter at its opExec
 	msgFailed
+	msgExited  // a spawned program failed: errno is its status, wait4(2)
+	msgTimeout // and did not end: errno is its timeout in seconds
 )
 
 type iovec struct{ base, len uintptr }

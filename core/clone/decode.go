@@ -122,6 +122,17 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return fmt.Sprintf("execve(%s, %s, %s)", strings.Join(paths, " or "), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
 	case opCopy:
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
+	case opSpawn:
+		s := fmt.Sprintf("spawn(%s, %s, %s)", str(0), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
+		for i, stream := range []string{"standard output", "standard error"} {
+			if in.isReg&(1<<(4+i)) != 0 {
+				s += ", " + stream + " to " + val(4+i)
+			}
+		}
+		if a := (*spawnArgs)(l.at(in.arg[3])); a.seconds != 0 {
+			s += fmt.Sprintf(", for at most %d s", a.seconds)
+		}
+		return s
 	}
 	c := describeCall(in.nr)
 	if c == nil {
@@ -283,6 +294,9 @@ func (p *Program) brief(i *Insn) string {
 		name = "accept4"
 	case opCopy:
 		name = "copy"
+	case opSpawn:
+		name = "spawn"
+		str(i.args[0])
 	case opExec:
 		// execvp(3) is told one name; the first path may only be one try.
 		name = "execve"

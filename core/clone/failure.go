@@ -2,6 +2,7 @@ package clone
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"syscall"
@@ -15,10 +16,10 @@ import (
 // Failure is an instruction that failed in a child, or the clone itself.
 type Failure struct {
 	Step  Step
-	Call  string // such as "fsconfig(size=64q)"
-	Errno syscall.Errno
-	Log   string // the kernel's own words, from an fs context
-	Pid   int    // process that ran it
+	Call  string        // such as "fsconfig(size=64q)"
+	Errno syscall.Errno // 0 if it is only the end of a spawned program
+	Log   string        // the kernel's own words, from an fs context; how a spawned program ended
+	Pid   int           // process that ran it
 }
 
 // Error is "call: reason".
@@ -34,6 +35,18 @@ func (f *Failure) Unwrap() error { return f.Errno }
 // Fault is f with the config.json field it comes from.
 func (f *Failure) Fault() *fault.Error {
 	return &fault.Error{Field: strings.TrimSpace(f.Step.Field + " " + f.Step.Object), Err: f}
+}
+
+// set takes over what m says of the failure; log is the text that came with it.
+func (f *Failure) set(m message, log []byte) {
+	switch m.kind {
+	case msgExited:
+		f.Log = describe(unix.WaitStatus(m.errno))
+	case msgTimeout:
+		f.Errno, f.Log = unix.ETIMEDOUT, fmt.Sprintf("has not ended within %d s, and was killed", m.errno)
+	default:
+		f.Errno, f.Log = syscall.Errno(m.errno), fsLog(log)
+	}
 }
 
 // receive reads one message; io.EOF when the other end is closed.
@@ -75,10 +88,12 @@ func Outcome(sock int) error {
 			continue
 		}
 		parts := strings.SplitN(string(text), "\x00", 4)
-		if m.kind != msgFailed || len(parts) != 4 {
+		if len(parts) != 4 {
 			return fault.Op(unix.EBADMSG, "hear from the container's init")
 		}
-		return &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2], Errno: syscall.Errno(m.errno), Log: fsLog([]byte(parts[3]))}
+		f := &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2]}
+		f.set(m, []byte(parts[3]))
+		return f
 	}
 }
 

@@ -95,12 +95,12 @@ func (p *Process) Next() error {
 	case m.kind == msgReached:
 		return nil
 	}
-	f := &Failure{Call: "close_range()", Errno: syscall.Errno(m.errno), Pid: p.Pid}
+	f := &Failure{Call: "close_range()", Pid: p.Pid}
 	if pc := int(m.pc) - p.linked.head; pc >= 0 {
 		i := p.linked.prog.code[pc]
 		f.Step, f.Call = p.linked.prog.steps[i.step], p.linked.prog.brief(i)
-		f.Log = fsLog(text[p.linked.insn(int(m.pc)).nlabel:])
 	}
+	f.set(m, text[p.linked.insn(int(m.pc)).nlabel:])
 	return f
 }
 

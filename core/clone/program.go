@@ -5,7 +5,8 @@
 // the process, and the child, in which no Go runs any more, carries the
 // instructions out one after the other and ends in execve.
 //
-// The rules of the child hold in child.go, in copy.go and nowhere else.
+// The rules of the child hold in child.go, open.go, copy.go and spawn.go, and
+// nowhere else.
 package clone
 
 import (
@@ -290,14 +291,43 @@ func (p *Program) Accept(listen, conn Reg) *Insn {
 // PATH: what is not there is passed over, and a file that may not be executed
 // is the failure if nothing else can be.
 func (p *Program) Exec(paths, argv, envp []string) *Insn {
-	list := func(strs []string) Arg {
-		args := make([]Arg, len(strs), len(strs)+1)
-		for i, s := range strs {
-			args[i] = p.Str(s)
-		}
-		return p.Words(args)
+	return p.add(opExec, 0, p.list(paths), p.list(argv), p.list(envp))
+}
+
+func (p *Program) list(strs []string) Arg {
+	args := make([]Arg, len(strs), len(strs)+1)
+	for i, s := range strs {
+		args[i] = p.Str(s)
 	}
-	return p.add(opExec, 0, list(paths), list(argv), list(envp))
+	return p.Words(args)
+}
+
+// Spawned is a program that a child runs besides what it executes itself.
+type Spawned struct {
+	Path       string
+	Argv, Envp []string
+	// Stdin is what the program reads, with the child's pid in its own PID
+	// namespace, in decimal, between the two.
+	Stdin    [2]string
+	Out, Err Reg // descriptors for its 1 and 2; 0 for the child's own
+	Timeout  int // in seconds, 0 for none
+}
+
+// Spawn runs a program as a process of its own, in a new session and with none
+// of the child's descriptors but Out and Err, and waits for its end. An exit
+// status but 0 is a failure; so is the timeout, after which the process and
+// its group are killed.
+func (p *Program) Spawn(s Spawned) *Insn {
+	texts := p.Words([]Arg{
+		p.Str("state"), p.Str(s.Stdin[0]), Num(len(s.Stdin[0])), p.Str(s.Stdin[1]), Num(len(s.Stdin[1])), Num(s.Timeout),
+	})
+	fd := func(r Reg, own int) Arg {
+		if r == 0 {
+			return Num(own)
+		}
+		return In(r)
+	}
+	return p.add(opSpawn, 0, p.Str(s.Path), p.list(s.Argv), p.list(s.Envp), texts, fd(s.Out, 1), fd(s.Err, 2))
 }
 
 // CopyTree copies the content of directory src into directory dst: directories,
