@@ -19,13 +19,14 @@ func featuresCommand(e *env, f *cli.Flags, args []string) error {
 	if _, err := f.Operands(0, 0); err != nil {
 		return err
 	}
-	no := new(bool)
+	no, yes := new(bool), new(bool)
+	*yes = true
 	linux := &features.Linux{
 		Capabilities:    caps.Known().Names(),
 		Cgroup:          &features.Cgroup{V1: no, V2: no, Systemd: no, SystemdUser: no, Rdma: no},
 		Seccomp:         &features.Seccomp{Enabled: no},
-		Apparmor:        &features.Apparmor{Enabled: no},
-		Selinux:         &features.Selinux{Enabled: no},
+		Apparmor:        &features.Apparmor{Enabled: yes},
+		Selinux:         &features.Selinux{Enabled: yes},
 		IntelRdt:        &features.IntelRdt{Enabled: no},
 		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: no}},
 		NetDevices:      &features.NetDevices{Enabled: no},

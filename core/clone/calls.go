@@ -28,10 +28,12 @@ var calls = [...]callDesc{
 	{SysFchown, "fchown", "fd int int"},
 	{unix.SYS_FCHOWNAT, "fchownat", "fd str int int at"},
 	{unix.SYS_FSCONFIG, "fsconfig", "fd fsconfig str str -"},
+	{unix.SYS_FSETXATTR, "fsetxattr", "fd str str - -"},
 	{unix.SYS_FSMOUNT, "fsmount", "fd fsmount mountattrs"},
 	{unix.SYS_FSOPEN, "fsopen", "str fsopen"},
 	{unix.SYS_GETPID, "getpid", ""},
 	{unix.SYS_IOCTL, "ioctl", "fd ioctl ioctlarg"},
+	{unix.SYS_IOPRIO_SET, "ioprio_set", "iowho int ioprio"},
 	{unix.SYS_KEYCTL, "keyctl", "keyctl str"},
 	{unix.SYS_KILL, "kill", "int int"},
 	{unix.SYS_MKDIRAT, "mkdirat", "fd str oct"},
@@ -39,15 +41,20 @@ var calls = [...]callDesc{
 	{unix.SYS_MOUNT_SETATTR, "mount_setattr", "fd str at mountattr -"},
 	{unix.SYS_MOVE_MOUNT, "move_mount", "fd str fd str movemount"},
 	{unix.SYS_OPENAT, "openat", "fd str open"},
+	{unix.SYS_OPENAT2, "openat2", "fd str openhow -"},
 	{unix.SYS_OPEN_TREE, "open_tree", "fd str opentree"},
+	{unix.SYS_PERSONALITY, "personality", "personality"},
 	{unix.SYS_PIVOT_ROOT, "pivot_root", "str str"},
 	{unix.SYS_PRCTL, "prctl", "prctl prctlarg prctlarg2"},
 	{unix.SYS_PRLIMIT64, "prlimit64", "int rlimits rlimit -"},
 	{unix.SYS_READ, "read", "fd - int"},
+	{unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", "int - cpus"},
+	{unix.SYS_SCHED_SETATTR, "sched_setattr", "int schedattr -"},
 	{unix.SYS_SETDOMAINNAME, "setdomainname", "str int"},
 	{SysSetgroups, "setgroups", "int groups"},
 	{unix.SYS_SETHOSTNAME, "sethostname", "str int"},
 	{unix.SYS_SETNS, "setns", "fd namespace"},
+	{unix.SYS_SET_MEMPOLICY, "set_mempolicy", "mempolicy nodes -"},
 	{SysSetresgid, "setresgid", "int int int"},
 	{SysSetresuid, "setresuid", "int int int"},
 	{unix.SYS_SETSID, "setsid", ""},
@@ -117,7 +124,8 @@ func flagSet(kind string) *flags {
 }
 
 var flagSets = [...]*flags{&openFlags, &atFlags, &openTreeFlags, &moveMountFlags, &fsopenFlags, &fsmountFlags, &fsconfigs,
-	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &families, &sockTypes}
+	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &families, &sockTypes,
+	&resolves, &personalities, &memPolicies, &ioWhos}
 
 var openFlags = flags{"open", true, false, []flag{
 	{unix.O_PATH, "O_PATH"}, {unix.O_RDWR, "O_RDWR"}, {unix.O_WRONLY, "O_WRONLY"},
@@ -196,6 +204,40 @@ var rlimits = flags{"rlimits", false, true, []flag{
 var fileTypes = flags{"filetype", false, false, []flag{
 	{unix.S_IFDIR, "S_IFDIR"}, {unix.S_IFREG, "S_IFREG"}, {unix.S_IFLNK, "S_IFLNK"}, {unix.S_IFCHR, "S_IFCHR"},
 	{unix.S_IFBLK, "S_IFBLK"}, {unix.S_IFIFO, "S_IFIFO"}, {unix.S_IFSOCK, "S_IFSOCK"},
+}}
+
+var resolves = flags{"resolve", true, false, []flag{
+	{unix.RESOLVE_BENEATH, "RESOLVE_BENEATH"}, {unix.RESOLVE_NO_XDEV, "RESOLVE_NO_XDEV"}, {unix.RESOLVE_NO_MAGICLINKS, "RESOLVE_NO_MAGICLINKS"},
+}}
+
+// Of personality(2), sched(7) and ioprio_set(2), x/sys has not all names.
+var personalities = flags{"personality", false, true, []flag{{0, "PER_LINUX"}, {8, "PER_LINUX32"}}}
+
+var schedPolicies = flags{"schedpolicy", false, false, []flag{
+	{unix.SCHED_NORMAL, "SCHED_OTHER"}, {unix.SCHED_FIFO, "SCHED_FIFO"}, {unix.SCHED_RR, "SCHED_RR"}, {unix.SCHED_BATCH, "SCHED_BATCH"},
+	{4, "SCHED_ISO"}, {unix.SCHED_IDLE, "SCHED_IDLE"}, {unix.SCHED_DEADLINE, "SCHED_DEADLINE"},
+}}
+
+var schedFlags = flags{"schedflags", true, false, []flag{
+	{unix.SCHED_FLAG_RESET_ON_FORK, "SCHED_FLAG_RESET_ON_FORK"}, {unix.SCHED_FLAG_RECLAIM, "SCHED_FLAG_RECLAIM"},
+	{unix.SCHED_FLAG_DL_OVERRUN, "SCHED_FLAG_DL_OVERRUN"}, {unix.SCHED_FLAG_KEEP_POLICY, "SCHED_FLAG_KEEP_POLICY"},
+	{unix.SCHED_FLAG_KEEP_PARAMS, "SCHED_FLAG_KEEP_PARAMS"}, {unix.SCHED_FLAG_UTIL_CLAMP_MIN, "SCHED_FLAG_UTIL_CLAMP_MIN"},
+	{unix.SCHED_FLAG_UTIL_CLAMP_MAX, "SCHED_FLAG_UTIL_CLAMP_MAX"},
+}}
+
+var ioClasses = flags{"ioclass", false, false, []flag{
+	{0, "IOPRIO_CLASS_NONE"}, {1, "IOPRIO_CLASS_RT"}, {2, "IOPRIO_CLASS_BE"}, {3, "IOPRIO_CLASS_IDLE"},
+}}
+var ioWhos = flags{"iowho", false, false, []flag{{1, "IOPRIO_WHO_PROCESS"}}}
+
+// memPolicies are bits, then the modes from the last down: format takes the
+// first that is all of what is left, or is in it.
+var memPolicies = flags{"mempolicy", true, true, []flag{
+	{unix.MPOL_F_STATIC_NODES, "MPOL_F_STATIC_NODES"}, {unix.MPOL_F_RELATIVE_NODES, "MPOL_F_RELATIVE_NODES"},
+	{unix.MPOL_F_NUMA_BALANCING, "MPOL_F_NUMA_BALANCING"},
+	{unix.MPOL_WEIGHTED_INTERLEAVE, "MPOL_WEIGHTED_INTERLEAVE"}, {unix.MPOL_PREFERRED_MANY, "MPOL_PREFERRED_MANY"},
+	{unix.MPOL_LOCAL, "MPOL_LOCAL"}, {unix.MPOL_INTERLEAVE, "MPOL_INTERLEAVE"}, {unix.MPOL_BIND, "MPOL_BIND"},
+	{unix.MPOL_PREFERRED, "MPOL_PREFERRED"}, {unix.MPOL_DEFAULT, "MPOL_DEFAULT"},
 }}
 
 var families = flags{"family", false, false, []flag{{unix.AF_UNIX, "AF_UNIX"}}}

@@ -191,6 +191,20 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		d := (*[2]unix.CapUserData)(l.at(v))
 		return fmt.Sprintf("{effective %s, permitted %s, inheritable %s}", capSet(d[0].Effective, d[1].Effective),
 			capSet(d[0].Permitted, d[1].Permitted), capSet(d[0].Inheritable, d[1].Inheritable))
+	case "openhow":
+		h := (*unix.OpenHow)(l.at(v))
+		return "{" + openFlags.format(uintptr(h.Flags)) + ", " + resolves.format(uintptr(h.Resolve)) + "}"
+	case "schedattr":
+		return SchedText((*unix.SchedAttr)(l.at(v)))
+	case "ioprio":
+		return IOPrioText(int(v))
+	case "cpus": // the mask's bytes are counted before it
+		return maskText(unsafe.Slice((*uintptr)(l.at(v)), in.arg[1]/wordSize))
+	case "nodes": // its bits behind it, and one
+		if v == 0 {
+			return "NULL"
+		}
+		return maskText(unsafe.Slice((*uintptr)(l.at(v)), in.arg[2]/(8*wordSize)))
 	case "prctlarg":
 		switch in.arg[0] {
 		case unix.PR_CAPBSET_DROP:
@@ -259,6 +273,54 @@ func mountAttrText(a *unix.MountAttr) string {
 		s = append(s, "propagation "+propagation.format(uintptr(a.Propagation)))
 	}
 	return "{" + strings.Join(s, ", ") + "}"
+}
+
+// SchedText is a struct sched_attr in words.
+func SchedText(a *unix.SchedAttr) string {
+	s := []string{schedPolicies.format(uintptr(a.Policy))}
+	for _, f := range []struct {
+		name  string
+		value uint64
+	}{{"priority", uint64(a.Priority)}, {"runtime", a.Runtime}, {"deadline", a.Deadline}, {"period", a.Period}} {
+		if f.value != 0 {
+			s = append(s, f.name+" "+strconv.FormatUint(f.value, 10))
+		}
+	}
+	if a.Nice != 0 {
+		s = append(s, "nice "+strconv.Itoa(int(a.Nice)))
+	}
+	if a.Flags != 0 {
+		s = append(s, schedFlags.format(uintptr(a.Flags)))
+	}
+	return "{" + strings.Join(s, ", ") + "}"
+}
+
+// IOPrioText is an I/O priority of ioprio_set(2) in words.
+func IOPrioText(v int) string {
+	const classShift = 13
+	return ioClasses.format(uintptr(v>>classShift)) + " " + strconv.Itoa(v&(1<<classShift-1))
+}
+
+// maskText is the list of the bits in a mask, such as "0-3,7".
+func maskText(words []uintptr) string {
+	const wordBits = 8 * int(wordSize)
+	var s []string
+	set := func(n int) bool { return n < len(words)*wordBits && words[n/wordBits]>>(n%wordBits)&1 != 0 }
+	for n := range len(words) * wordBits {
+		if !set(n) || n > 0 && set(n-1) {
+			continue
+		}
+		end := n
+		for set(end + 1) {
+			end++
+		}
+		text := strconv.Itoa(n)
+		if end > n {
+			text += "-" + strconv.Itoa(end)
+		}
+		s = append(s, text)
+	}
+	return "{" + strings.Join(s, ",") + "}"
 }
 
 // at is the memory at an address in the arena.

@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -37,6 +38,10 @@ func TestFlags(t *testing.T) {
 		{&fileTypes, unix.S_IFBLK, "S_IFBLK"}, // which holds the bits of S_IFCHR
 		{&atFlags, unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, "AT_EMPTY_PATH|AT_RECURSIVE"},
 		{&moveMountFlags, unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH"},
+		{&memPolicies, unix.MPOL_DEFAULT, "MPOL_DEFAULT"},
+		{&memPolicies, unix.MPOL_PREFERRED_MANY, "MPOL_PREFERRED_MANY"}, // which holds the bits of others
+		{&memPolicies, unix.MPOL_WEIGHTED_INTERLEAVE, "MPOL_WEIGHTED_INTERLEAVE"},
+		{&memPolicies, unix.MPOL_F_NUMA_BALANCING | unix.MPOL_BIND, "MPOL_F_NUMA_BALANCING|MPOL_BIND"},
 		{&sockTypes, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"},
 	} {
 		if got := c.set.format(c.v); got != c.want {
@@ -46,7 +51,7 @@ func TestFlags(t *testing.T) {
 }
 
 // otherKinds are the kinds of arguments that Linked.arg knows besides flags.
-var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg")
+var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg openhow schedattr ioprio cpus nodes")
 
 func TestCallTable(t *testing.T) {
 	for i, c := range calls {
@@ -186,6 +191,22 @@ func show(p *Program) []string {
 	line(`setns($fd, CLONE_NEWNET)`, p.Call(unix.SYS_SETNS, In(fd), Num(unix.CLONE_NEWNET)))
 	line(`socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0)`, p.Call(unix.SYS_SOCKET, Num(unix.AF_UNIX), Num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), null))
 	line(`close_range(4, CLOSE_RANGE_CLOEXEC)`, p.Call(unix.SYS_CLOSE_RANGE, Num(4), Num(-1), Num(unix.CLOSE_RANGE_CLOEXEC)))
+	line(`openat2($root, "sys/a", {O_WRONLY|O_CLOEXEC, RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS}) = $fd`, p.Call(unix.SYS_OPENAT2, In(root), p.Str("sys/a"),
+		p.Data(Bytes(&unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS})), Num(24)).Save(fd))
+	line(`write($fd, "1\n", 2)`, p.Call(unix.SYS_WRITE, In(fd), p.Str("1\n"), Num(2)))
+	line(`fsetxattr($fd, "security.selinux", "a:b")`, p.Call(unix.SYS_FSETXATTR, In(fd), p.Str("security.selinux"), p.Str("a:b"), Num(3), null))
+	line(`sched_setattr(0, {SCHED_FIFO, priority 5, SCHED_FLAG_RESET_ON_FORK})`, p.Call(unix.SYS_SCHED_SETATTR, null, p.Data(Bytes(&unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 5, Flags: 1})), null))
+	line(`sched_setattr(0, {SCHED_DEADLINE, runtime 1, deadline 2, period 18446744073709551615})`,
+		p.Call(unix.SYS_SCHED_SETATTR, null, p.Data(Bytes(&unix.SchedAttr{Policy: unix.SCHED_DEADLINE, Runtime: 1, Deadline: 2, Period: 1<<64 - 1})), null))
+	line(`sched_setattr(0, {SCHED_OTHER, nice -3})`, p.Call(unix.SYS_SCHED_SETATTR, null, p.Data(Bytes(&unix.SchedAttr{Nice: -3})), null))
+	mask := []uintptr{1<<0 | 1<<1 | 1<<3 | 1<<(8*wordSize-1), 1}
+	bits := p.Data(unsafe.Slice((*byte)(unsafe.Pointer(&mask[0])), 2*wordSize))
+	last := 8 * int(wordSize)
+	line(fmt.Sprintf(`sched_setaffinity(0, {0-1,3,%d-%d})`, last-1, last), p.Call(unix.SYS_SCHED_SETAFFINITY, null, Num(2*wordSize), bits))
+	line(`set_mempolicy(MPOL_F_STATIC_NODES|MPOL_INTERLEAVE, {0-1,3,`+strconv.Itoa(last-1)+`})`, p.Call(unix.SYS_SET_MEMPOLICY, Num(unix.MPOL_F_STATIC_NODES|unix.MPOL_INTERLEAVE), bits, Num(last+1)))
+	line(`set_mempolicy(MPOL_DEFAULT, NULL)`, p.Call(unix.SYS_SET_MEMPOLICY, null, null, null))
+	line(`ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE 7)`, p.Call(unix.SYS_IOPRIO_SET, Num(1), null, Num(2<<13|7)))
+	line(`personality(PER_LINUX32)`, p.Call(unix.SYS_PERSONALITY, Num(8)))
 	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC) = $fd`, p.OpenIn(root, "/a", MustExist, 0, unix.O_PATH, 0, fd))
 	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC, make a directory) = $fd`, p.OpenIn(root, "/a", MakeDir, 0, unix.O_PATH, 0o755, fd))
 	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC, make a file) = $fd`, p.OpenIn(root, "/a", MakeFile, 0, unix.O_PATH, 0o755, fd))
@@ -264,6 +285,10 @@ func TestBrief(t *testing.T) {
 		"prctl(PR_CAPBSET_DROP)":                      p.Call(unix.SYS_PRCTL, Num(unix.PR_CAPBSET_DROP), Num(1)),
 		"prlimit64(RLIMIT_NOFILE)":                    p.Call(unix.SYS_PRLIMIT64, null, Num(unix.RLIMIT_NOFILE), null, null),
 		"keyctl(KEYCTL_JOIN_SESSION_KEYRING, _ses.x)": p.Call(unix.SYS_KEYCTL, Num(unix.KEYCTL_JOIN_SESSION_KEYRING), p.Str("_ses.x")),
+		"openat2(sys/a)":                              p.Call(unix.SYS_OPENAT2, In(fd), p.Str("sys/a"), null, null),
+		"write(1)":                                    p.Call(unix.SYS_WRITE, In(fd), p.Str("1"), Num(1)),
+		"set_mempolicy(MPOL_BIND)":                    p.Call(unix.SYS_SET_MEMPOLICY, Num(unix.MPOL_BIND), null, null),
+		"personality(PER_LINUX32)":                    p.Call(unix.SYS_PERSONALITY, Num(8)),
 		"setsid()":                                    p.Call(unix.SYS_SETSID),
 		"open(/a)":                                    p.OpenIn(fd, "/a", MustExist, 0, unix.O_PATH, 0, fd),
 		"statx()":                                     p.Must(fd, unix.S_IFDIR, 0, 0, unix.ENXIO),

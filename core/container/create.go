@@ -76,6 +76,9 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := modules(&host, spec); err != nil {
+		return nil, nil, err
+	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started, PreserveFDs: o.PreserveFDs}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
@@ -274,6 +277,16 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 			return nil, fault.In(j.Field+".path", err)
 		}
 		add(j.Reg, fd)
+		if err := checkNotOwn(j, fd); err != nil {
+			return nil, err
+		}
+	}
+	if a.plan.Proc != 0 {
+		fd, err := openProc()
+		if err != nil {
+			return nil, err
+		}
+		add(a.plan.Proc, fd)
 	}
 	if a.plan.Listen != 0 {
 		fd, err := a.c.listen()

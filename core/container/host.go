@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -52,6 +53,88 @@ func Host() (plan.Host, error) {
 		h.Stdio[fd] = plan.Stream{UID: st.Uid, Shared: st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == null}
 	}
 	return h, nil
+}
+
+// modules looks for the security modules that the config.json has something
+// for.
+func modules(h *plan.Host, s *specs.Spec) error {
+	if s.Process == nil {
+		return nil
+	}
+	var err error
+	if s.Process.ApparmorProfile != "" {
+		if h.AppArmor, err = firstByte("/sys/module/apparmor/parameters/enabled", 'Y'); err != nil {
+			return err
+		}
+	}
+	if s.Process.SelinuxLabel != "" || s.Linux != nil && s.Linux.MountLabel != "" {
+		h.SELinux, err = selinux()
+	}
+	return err
+}
+
+// firstByte says whether a file that may not be there begins with b.
+func firstByte(path string, b byte) (bool, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return len(data) > 0 && data[0] == b, err
+}
+
+// selinux says whether SELinux is there and has a policy: before it is given
+// one, every process has the label "kernel".
+func selinux() (bool, error) {
+	types, err := os.ReadFile("/proc/filesystems")
+	if err != nil || !bytes.Contains(types, []byte("\tselinuxfs\n")) {
+		return false, err
+	}
+	label, err := os.ReadFile("/proc/self/attr/current")
+	return string(bytes.TrimRight(label, "\x00\n")) != "kernel", err
+}
+
+// procRoot is the inode number of procfs's root, PROC_ROOT_INO.
+const procRoot = 1
+
+// openProc opens the root of the caller's /proc, and makes sure that it is
+// procfs's.
+func openProc() (int, error) {
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fault.Op(err, "open /proc")
+	}
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if err = unix.Fstatfs(fd, &fs); err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	if err == nil && (fs.Type != unix.PROC_SUPER_MAGIC || st.Ino != procRoot) {
+		err = fault.Op(nil, "/proc is not procfs")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// checkNotOwn refuses to join the caller's own namespace where the plan sets
+// something in it.
+func checkNotOwn(j plan.Join, fd int) error {
+	if j.NotOwn == "" {
+		return nil
+	}
+	var own, other unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/"+j.Kind.Proc, &own); err != nil {
+		return fault.Op(err, "look at the %s namespace", j.Kind.Proc)
+	}
+	if err := unix.Fstat(fd, &other); err != nil {
+		return fault.Op(err, "look at %s", j.Path)
+	}
+	if own.Dev == other.Dev && own.Ino == other.Ino {
+		return fault.Field(j.NotOwn, "would be the host's: %s is its %s namespace", j.Path, j.Kind.Proc)
+	}
+	return nil
 }
 
 // maxPasswd bounds how much of a container's passwd is read, in bytes.

@@ -77,6 +77,14 @@ func shut(p *clone.Program, fds ...clone.Reg) {
 	}
 }
 
+// setLabel gives the root of a mount an SELinux label.
+func setLabel(p *clone.Program, mount clone.Reg, label string) {
+	dir := p.Reg("dir") // a mount's own descriptor is as one of O_PATH
+	p.Call(unix.SYS_OPENAT, clone.In(mount), p.Str("."), clone.Num(unix.O_DIRECTORY|unix.O_CLOEXEC)).Save(dir)
+	p.Call(unix.SYS_FSETXATTR, clone.In(dir), p.Str("security.selinux"), p.Str(label), clone.Num(len(label)), clone.Num(0))
+	shut(p, dir)
+}
+
 // A FileSystem is what fsopen(2) and its following calls make a mount of.
 type FileSystem struct {
 	Type   string
@@ -87,11 +95,20 @@ type FileSystem struct {
 }
 
 // Make makes a new detached mount.
-func (f FileSystem) Make(p *clone.Program) clone.Reg {
+func (f FileSystem) Make(p *clone.Program) clone.Reg { return f.make(p) }
+
+// MakeIfAllowed is Make, but where the kernel refuses the mount for want of
+// privilege (EPERM), the register holds an errno's negative.
+func (f FileSystem) MakeIfAllowed(p *clone.Program) clone.Reg {
+	// Of what was refused, no descriptor is had, or no mount can be made.
+	return f.make(p, unix.EPERM, unix.EBADF, unix.EINVAL)
+}
+
+func (f FileSystem) make(p *clone.Program, ignore ...unix.Errno) clone.Reg {
 	fs, mount := p.Reg("fs"), p.Reg("mount")
-	p.Call(unix.SYS_FSOPEN, p.Str(f.Type), clone.Num(unix.FSOPEN_CLOEXEC)).Save(fs)
+	p.Call(unix.SYS_FSOPEN, p.Str(f.Type), clone.Num(unix.FSOPEN_CLOEXEC)).Ignore(ignore...).Save(fs)
 	set := func(cmd int, key, value clone.Arg) {
-		p.Call(unix.SYS_FSCONFIG, clone.In(fs), clone.Num(cmd), key, value, clone.Num(0)).Log(fs)
+		p.Call(unix.SYS_FSCONFIG, clone.In(fs), clone.Num(cmd), key, value, clone.Num(0)).Ignore(ignore...).Log(fs)
 	}
 	null := clone.Num(0)
 	if f.Source != "" {
@@ -105,7 +122,7 @@ func (f FileSystem) Make(p *clone.Program) clone.Reg {
 		}
 	}
 	set(unix.FSCONFIG_CMD_CREATE, null, null)
-	p.Call(unix.SYS_FSMOUNT, clone.In(fs), clone.Num(unix.FSMOUNT_CLOEXEC), clone.Num(uintptr(f.Attr))).Log(fs).Save(mount)
-	shut(p, fs)
+	p.Call(unix.SYS_FSMOUNT, clone.In(fs), clone.Num(unix.FSMOUNT_CLOEXEC), clone.Num(uintptr(f.Attr))).Ignore(ignore...).Log(fs).Save(mount)
+	p.Call(unix.SYS_CLOSE, clone.In(fs)).Ignore(ignore...)
 	return mount
 }

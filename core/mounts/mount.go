@@ -19,12 +19,13 @@ const dirMode = 0o755
 // A Mount is one entry of config.json's mounts, ready to be compiled.
 type Mount struct {
 	Options
-	Field  string
-	Dest   string // absolute and clean
-	Type   string
-	Source string    // of a bind mount: absolute
-	from   clone.Reg // detached copy of a bind mount's source
-	late   clone.Reg // attached mount that Seal makes read-only
+	Field     string
+	Dest      string // absolute and clean
+	Type      string
+	Source    string    // of a bind mount: absolute
+	RootLabel string    // of SELinux, for the root of a new file system; or ""
+	from      clone.Reg // detached copy of a bind mount's source
+	late      clone.Reg // attached mount that Seal makes read-only
 }
 
 // sharedTypes are file systems of which the kernel keeps one instance for
@@ -88,7 +89,7 @@ func (m *Mount) check() error {
 	case m.Remount:
 		return nil
 	case !m.Bind && slices.ContainsFunc(m.Data, tooLong):
-		return fault.Field(m.Field+".options", "the value of an option has more than %d bytes, which is all that fsconfig(2) takes", maxValue)
+		return fault.Field(m.Field+".options", "the value of an option has more than %d bytes, which is all that fsconfig(2) takes", MaxValue)
 	case m.Bind && m.Source == "":
 		return fault.Field(m.Field+".source", "is missing for a bind mount")
 	case m.Bind && m.CopyUp, m.CopyUp && m.Type != "tmpfs":
@@ -103,13 +104,13 @@ func (m *Mount) check() error {
 
 func (m *Mount) begin(p *clone.Program) { p.Begin(m.Field, m.Dest) }
 
-// maxValue is the longest value of a file system's option, in bytes: the
+// MaxValue is the longest value of a file system's option, in bytes: the
 // kernel takes 256 with the NUL (FSCONFIG_SET_STRING).
-const maxValue = 255
+const MaxValue = 255
 
 func tooLong(option string) bool {
 	_, value, _ := strings.Cut(option, "=")
-	return len(value) > maxValue
+	return len(value) > MaxValue
 }
 
 // Sources opens what the bind mounts copy. It stands before the child takes
@@ -172,6 +173,9 @@ func (m *Mount) attach(p *clone.Program, root clone.Reg) {
 			fs.Attr &^= unix.MOUNT_ATTR_RDONLY
 		}
 		mount := fs.Make(p)
+		if m.RootLabel != "" {
+			setLabel(p, mount, m.RootLabel)
+		}
 		// A symlink in the place of /proc or /sys would make the paths that
 		// are masked and the labels that are written later something else.
 		flags := unix.O_PATH

@@ -40,18 +40,26 @@ func (c *compiler) rendezvous(quiet bool, actions ...Action) {
 // enter brings the child into its namespaces, with its ids mapped.
 func (c *compiler) enter() {
 	p := c.p
-	if len(c.plan.Joins) == 0 {
+	if len(c.plan.Joins) == 0 && !c.shifts() {
 		p.Flags = c.new
 	} else {
 		c.oomScoreAdj()
+		var offsets clone.Reg
+		if c.shifts() {
+			offsets = c.openOffsets()
+		}
 		c.hide()
 		c.join()
+		left := c.new
+		if c.shifts() {
+			left &^= c.setOffsets(offsets)
+		}
 		p.Begin("linux.namespaces", "")
 		switch {
 		case c.forks:
-			p.Fork(c.new | unix.CLONE_PARENT)
-		case c.new != 0:
-			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(c.new)))
+			p.Fork(left | unix.CLONE_PARENT)
+		case left != 0:
+			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(left)))
 		}
 	}
 	if c.newUser {

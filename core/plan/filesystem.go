@@ -45,7 +45,9 @@ func (c *compiler) fileSystem(path string, list []*mounts.Mount) {
 	}
 
 	c.becomeRoot()
+	c.procfs()
 	if !c.in.NoKeyring {
+		c.keyLabel()
 		c.keyring(c.in.ID)
 	}
 	c.names()

@@ -41,8 +41,11 @@ type Host struct {
 	// NoSetgroups says that setgroups(2) is denied in the caller's user
 	// namespace, and so in those below it, user_namespaces(7).
 	NoSetgroups bool
-	Stdio       [3]Stream
-	Nofile      [2]uint64 // RLIMIT_NOFILE, soft and hard, to restore; zero for none
+	// AppArmor and SELinux say which security module is in force. They are
+	// looked for only where the config.json has something for them.
+	AppArmor, SELinux bool
+	Stdio             [3]Stream
+	Nofile            [2]uint64 // RLIMIT_NOFILE, soft and hard, to restore; zero for none
 }
 
 // Stream is one of the caller's descriptors 0, 1 and 2.
@@ -58,6 +61,7 @@ type Plan struct {
 	Joins    []Join
 	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
+	Proc     clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
 	Stops    []Stop    // where the child waits for the parent, by number
 	Warnings []string
 	Config   []byte   // config.json as it was read, if it was
@@ -72,6 +76,9 @@ type Join struct {
 	Kind  *namespace.Kind
 	Path  string
 	Reg   clone.Reg
+	// NotOwn is the field for which it must not be the caller's own namespace,
+	// or "".
+	NotOwn string
 }
 
 // Stop is a wait of the child, and what the parent does meanwhile. The last one
@@ -110,6 +117,7 @@ type compiler struct {
 	hidden    bool
 	maps      idmap.Plan
 	tty       clone.Reg
+	proc      clone.Reg // procfs to write to; 0 if there is nothing to write
 }
 
 // Compile checks the config.json and makes the plan. It does not touch the
@@ -129,12 +137,16 @@ func Compile(in Input) (*Plan, error) {
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}
+	if c.needsProc() && c.userns() {
+		c.plan.Proc = p.Inherit("proc")
+	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
 	}
 	if !in.Started {
 		c.plan.Listen = p.Inherit("start.sock")
 	}
+	c.labelMounts(list)
 	c.enter()
 	c.fileSystem(root, list)
 	c.finish()
@@ -155,13 +167,17 @@ func (c *compiler) resolve() error {
 			continue
 		}
 		c.joined |= k.Flag
-		c.plan.Joins = append(c.plan.Joins, Join{fmt.Sprintf("linux.namespaces[%d]", i), k, n.Path, c.p.Inherit("ns." + k.Proc)})
+		c.plan.Joins = append(c.plan.Joins, Join{Field: fmt.Sprintf("linux.namespaces[%d]", i), Kind: k, Path: n.Path, Reg: c.p.Inherit("ns." + k.Proc)})
 	}
+	c.ownJoins()
 	c.plan.New = c.new
 	c.newUser = c.new&unix.CLONE_NEWUSER != 0
 	// unshare(2) moves only the children into a pid or time namespace.
 	const forChildren = unix.CLONE_NEWPID | unix.CLONE_NEWTIME
-	c.forks = len(c.plan.Joins) > 0 && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
+	c.forks = (len(c.plan.Joins) > 0 || c.shifts()) && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
+	if err := c.modules(); err != nil {
+		return err
+	}
 	have := c.host.Caps
 	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
 		// Whoever is first in a user namespace, or joins it, has all there.
@@ -170,7 +186,7 @@ func (c *compiler) resolve() error {
 	var warnings []string
 	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
 	c.plan.Warnings = append(c.plan.Warnings, warnings...)
-	c.setgroups = !c.host.NoSetgroups
+	c.setgroups = !c.host.NoSetgroups && !c.keepsGroups()
 	if c.joined&unix.CLONE_NEWUSER != 0 && len(linux.UIDMappings)+len(linux.GIDMappings) > 0 {
 		c.plan.Warnings = append(c.plan.Warnings, "linux.uidMappings, linux.gidMappings: have no effect: the user namespace that is joined has its own")
 	}
@@ -190,7 +206,11 @@ func (c *compiler) resolve() error {
 
 // groups checks that supplementary groups can be set where some are asked for.
 func (c *compiler) groups() error {
-	if c.setgroups || len(c.spec.Process.User.AdditionalGids) == 0 {
+	switch {
+	case c.setgroups || len(c.spec.Process.User.AdditionalGids) == 0:
+		return nil
+	case c.keepsGroups():
+		c.plan.Warnings = append(c.plan.Warnings, "process.user.additionalGids: has no effect with the annotation "+keepGroups)
 		return nil
 	}
 	return fault.Field("process.user.additionalGids", "cannot be set: setgroups(2) is denied in a user namespace whose gid map was made without privilege").WithHint("map more groups with newgidmap, or leave additionalGids out")
@@ -222,13 +242,18 @@ func (c *compiler) finish() {
 	} else {
 		c.stdio()
 	}
+	c.sysctls()
 	c.rlimits()
+	c.setPersonality()
+	c.setMemoryPolicy()
+	actions := c.ranks()
+	c.execLabels()
+	c.shutProc()
 	c.identity()
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
-	var actions []Action
 	if !c.newUser {
-		actions = c.parentOOMScoreAdj()
+		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
 	c.rendezvous(false, append(actions, Action{Text: "write state.json: the container is created"})...)
 	if c.plan.Listen != 0 {

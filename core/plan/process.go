@@ -63,6 +63,16 @@ func (c *compiler) nofile() {
 	}
 }
 
+// keepGroups is crun's annotation that leaves the caller's supplementary groups
+// to the process.
+const keepGroups = "run.oci.keep_original_groups"
+
+// keepsGroups says whether the process keeps the caller's groups.
+func (c *compiler) keepsGroups() bool {
+	_, keep := c.spec.Annotations[keepGroups]
+	return keep
+}
+
 // identity makes the process what process.user and process.capabilities say.
 func (c *compiler) identity() {
 	p, proc := c.p, c.spec.Process
@@ -253,7 +263,7 @@ func (c *compiler) oomScoreAdj() {
 // namespace of its own, which takes the privilege to lower it away.
 func (c *compiler) parentOOMScoreAdj() []Action {
 	a := c.spec.Process.OOMScoreAdj
-	if a == nil || len(c.plan.Joins) > 0 {
+	if a == nil || len(c.plan.Joins) > 0 || c.shifts() {
 		return nil
 	}
 	value := fmt.Sprint(*a)

@@ -26,6 +26,14 @@ func Validate(s *specs.Spec) error {
 		rootAndNames,
 		namespaces,
 		linuxPaths,
+		sysctl,
+		timeOffsets,
+		personality,
+		memoryPolicy,
+		scheduler,
+		ioPriority,
+		execCPUAffinity,
+		labels,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -66,23 +74,13 @@ var notYet = [...]struct {
 	of   func(*specs.Process, *specs.Linux, *specs.Spec) any
 }{
 	{"hooks", func(_ *specs.Process, _ *specs.Linux, s *specs.Spec) any { return s.Hooks }},
-	{"process.apparmorProfile", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.ApparmorProfile }},
-	{"process.selinuxLabel", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.SelinuxLabel }},
-	{"process.scheduler", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.Scheduler }},
-	{"process.ioPriority", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.IOPriority }},
-	{"process.execCPUAffinity", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.ExecCPUAffinity }},
-	{"linux.sysctl", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Sysctl }},
 	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
 	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
 	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
 	{"linux.netDevices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.NetDevices }},
 	{"linux.seccomp", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Seccomp }},
 	{"linux.rootfsPropagation", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.RootfsPropagation }},
-	{"linux.mountLabel", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.MountLabel }},
 	{"linux.intelRdt", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.IntelRdt }},
-	{"linux.memoryPolicy", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.MemoryPolicy }},
-	{"linux.personality", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Personality }},
-	{"linux.timeOffsets", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.TimeOffsets }},
 }
 
 func unsupported(s *specs.Spec) error {
