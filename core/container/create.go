@@ -320,7 +320,7 @@ func (a *attempt) record() error {
 	a.c.State = State{
 		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths,
+		Paths: a.plan.Paths, MountID: namespace.MountID(a.proc.Pid),
 	}
 	if a.PidFile != "" {
 		if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
