@@ -33,6 +33,7 @@ type command struct {
 var commands = [...]command{
 	{"create", "[OPTION…] ID", "Create a container; start runs its program.", create},
 	{"delete", "[-f] ID", "Delete a container that is not running.", deleteCommand},
+	{"exec", "[OPTION…] ID [--] COMMAND [ARG…]", "Execute one more process in a container.", execCommand},
 	{"explain", "[-b BUNDLE]", "Print the steps that would make the container, and why.", explain},
 	{"features", "", "Print what this runtime supports, as JSON.", featuresCommand},
 	{"kill", "ID [SIGNAL]", "Send a signal, SIGTERM by default, to the container's init.", kill},

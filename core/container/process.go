@@ -156,29 +156,14 @@ func (c *Container) listen() (int, error) {
 // signal sends sig to the container's init, and to no other process that has
 // its pid now.
 func (c *Container) signal(sig unix.Signal) error {
-	// containerd looks for these words to tell this from other failures.
-	gone := fault.Op(nil, "%s: container not running", c.ID)
-	if c.Pid == 0 {
-		return gone
-	}
-	pidfd, err := unix.PidfdOpen(c.Pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return gone
-	}
-	if err != nil {
-		return fault.Op(err, "open process %d", c.Pid)
-	}
-	defer unix.Close(pidfd)
-	alive, err := c.alive()
+	pidfd, err := c.open()
 	if err != nil {
 		return err
 	}
-	if !alive {
-		return gone
-	}
+	defer unix.Close(pidfd)
 	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return gone
+		return c.notRunning()
 	}
 	if err != nil {
 		return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)

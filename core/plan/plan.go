@@ -56,6 +56,7 @@ type Plan struct {
 	Program  *clone.Program
 	New      uint64 // CLONE_NEW* flags of the namespaces that are made
 	Joins    []Join
+	Init     clone.Reg // pidfd of the init whose namespaces Exec joins; 0 without
 	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Stops    []Stop    // where the child waits for the parent, by number
@@ -109,6 +110,8 @@ type compiler struct {
 	forks     bool
 	hidden    bool
 	maps      idmap.Plan
+	uids      []specs.LinuxIDMapping // of the process's user namespace, nil for the caller's
+	nproc     uint64                 // hard RLIMIT_NPROC for a fork that is still to come, or 0
 	tty       clone.Reg
 }
 
@@ -162,14 +165,7 @@ func (c *compiler) resolve() error {
 	// unshare(2) moves only the children into a pid or time namespace.
 	const forChildren = unix.CLONE_NEWPID | unix.CLONE_NEWTIME
 	c.forks = len(c.plan.Joins) > 0 && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
-	have := c.host.Caps
-	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
-		// Whoever is first in a user namespace, or joins it, has all there.
-		have = caps.All(c.host.CapLast)
-	}
-	var warnings []string
-	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
-	c.plan.Warnings = append(c.plan.Warnings, warnings...)
+	c.grant()
 	c.setgroups = !c.host.NoSetgroups
 	if c.joined&unix.CLONE_NEWUSER != 0 && len(linux.UIDMappings)+len(linux.GIDMappings) > 0 {
 		c.plan.Warnings = append(c.plan.Warnings, "linux.uidMappings, linux.gidMappings: have no effect: the user namespace that is joined has its own")
@@ -181,11 +177,23 @@ func (c *compiler) resolve() error {
 	if err != nil {
 		return err
 	}
-	c.maps = maps
+	c.maps, c.uids = maps, linux.UIDMappings
 	if maps.DenySetgroups {
 		c.setgroups = false
 	}
 	return c.groups()
+}
+
+// grant settles the capabilities, of which there may be fewer than asked for.
+func (c *compiler) grant() {
+	have := c.host.Caps
+	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
+		// Whoever is first in a user namespace, or joins it, has all there.
+		have = caps.All(c.host.CapLast)
+	}
+	var warnings []string
+	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
+	c.plan.Warnings = append(c.plan.Warnings, warnings...)
 }
 
 // groups checks that supplementary groups can be set where some are asked for.
