@@ -59,6 +59,9 @@ func (c *Container) target() (plan.Target, error) {
 			return t, err
 		}
 		its, err := namespace.Of(c.Pid, k)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+			return t, c.notRunning() // it is about to end, and in no namespace any more
+		}
 		var e *fault.Error
 		if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
 			e.Hint = "the init of a container hides until it is started, from all but root: start it first"
