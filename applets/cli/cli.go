@@ -29,6 +29,15 @@ type Status int
 
 func (s Status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
+// Failure is an error with an exit status of its own.
+type Failure struct {
+	Status int
+	Err    error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
 // CommandError is the error of one of an applet's commands. It is printed with
 // the command behind the applet's name.
 type CommandError struct {
@@ -108,6 +117,10 @@ func Report(std Std, name string, err error) int {
 	fmt.Fprintf(std.Err, "%s: %v\n", Title(name, err), err)
 	if h := fault.Hint(err); h != "" {
 		fmt.Fprintf(std.Err, "hint: %s\n", h)
+	}
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.Status
 	}
 	return 1
 }

@@ -33,10 +33,12 @@ type command struct {
 var commands = [...]command{
 	{"create", "[OPTION…] ID", "Create a container; start runs its program.", create},
 	{"delete", "[-f] ID", "Delete a container that is not running.", deleteCommand},
+	{"exec", "[OPTION…] ID [--] COMMAND [ARG…]", "Execute one more process in a container.", execCommand},
 	{"explain", "[-b BUNDLE]", "Print the steps that would make the container, and why.", explain},
 	{"features", "", "Print what this runtime supports, as JSON.", featuresCommand},
 	{"kill", "ID [SIGNAL]", "Send a signal, SIGTERM by default, to the container's init.", kill},
 	{"list", "[-q] [-f table|json]", "List the containers.", list},
+	{"ps", "[-f table|json] ID [PS OPTION…]", "List the processes of a container.", ps},
 	{"run", "[OPTION…] ID", "Create a container and start it.", run},
 	{"spec", "[--rootless|--root] [-b BUNDLE]", "Write a config.json to begin with.", spec},
 	{"start", "ID", "Start a created container's program.", start},

@@ -51,6 +51,24 @@ func LoadFile(path string) (*specs.Spec, []byte, error) {
 	return &s, data, nil
 }
 
+// LoadProcess reads a file that holds what process is in a config.json.
+func LoadProcess(path string) (*specs.Process, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	var p specs.Process
+	if err := json.Unmarshal(data, &p); err != nil {
+		err = explain(path, data, err)
+		var e *fault.Error
+		if errors.As(err, &e) && e.Field != "" {
+			e.Field = "process." + e.Field
+		}
+		return nil, err
+	}
+	return &p, nil
+}
+
 func read(path string) ([]byte, error) {
 	// Not to be held up by a fifo.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)

@@ -49,6 +49,7 @@ type attempt struct {
 	linked  *clone.Linked
 	proc    *clone.Process
 	console *os.File // brings the master to a caller that stays
+	signal  func(unix.Signal) error
 	undo    []func() error
 	close   []func()
 	done    chan struct{}
@@ -66,12 +67,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.Foreground && spec.Process != nil && spec.Process.Terminal {
-		// The relay keeps it up to date; this is for before the first look.
-		if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
-			spec.Process.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
-		}
-	}
+	o.size(spec.Process)
 	host, err := Host()
 	if err != nil {
 		return nil, nil, err
@@ -91,6 +87,17 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	}
 	p.Config = config
 	return spec, p, nil
+}
+
+// size gives the terminal of a process in the foreground the caller's size. The
+// relay keeps it up to date; this is for before the first look.
+func (o Options) size(p *specs.Process) {
+	if !o.Foreground || p == nil || !p.Terminal {
+		return
+	}
+	if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
+		p.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
+	}
 }
 
 // Create creates a container, whose init then waits for Start.
@@ -177,7 +184,7 @@ func (a *attempt) launch() error {
 	if err != nil {
 		return err
 	}
-	a.c = c
+	a.c, a.signal = c, c.signal
 	a.undo = append(a.undo, c.remove)
 	a.close = append(a.close, c.Unlock)
 	if err := c.keep(a.plan.Config); err != nil {
@@ -187,6 +194,13 @@ func (a *attempt) launch() error {
 	if err != nil {
 		return err
 	}
+	return a.spawn(fds, a.record)
+}
+
+// spawn starts the child with fds and goes with it through the plan's stops, at
+// the last of which ready is called.
+func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
+	var err error
 	if a.linked, err = a.plan.Program.Link(); err != nil {
 		return err
 	}
@@ -212,7 +226,7 @@ func (a *attempt) launch() error {
 			}
 		}
 		if i == len(a.plan.Stops)-1 {
-			if err := a.record(); err != nil {
+			if err := ready(); err != nil {
 				return err
 			}
 			for _, w := range a.plan.Warnings {
@@ -333,15 +347,23 @@ func (a *attempt) record() error {
 	a.c.State = State{
 		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths,
+		Paths: a.plan.Paths, MountID: namespace.MountID(a.proc.Pid),
 	}
-	if a.PidFile != "" {
-		if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
-			return err
-		}
-		a.undo = append(a.undo, func() error { return os.Remove(a.PidFile) })
+	if err := a.writePid(); err != nil {
+		return err
 	}
 	return a.c.save()
+}
+
+func (a *attempt) writePid() error {
+	if a.PidFile == "" {
+		return nil
+	}
+	if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func() error { return os.Remove(a.PidFile) })
+	return nil
 }
 
 // undone takes everything back if err is not nil.

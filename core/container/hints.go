@@ -52,6 +52,8 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 		e.Hint = pivotHint()
 	case f.Step.Field == "process.terminal" && call == "open" && f.Errno == unix.ENOENT:
 		e.Hint = "the terminal is made in the container's devpts: config.json needs a mount of type devpts at /dev/pts"
+	case f.Step.Field == "process.cwd" && call == "open" && strings.HasPrefix(s.Process.Cwd, "/proc/"):
+		e.Hint = "what a link of /proc leads to may be outside of the container: none is followed"
 	case mount == nil:
 	case mount.Type == "sysfs" && f.Errno == unix.EPERM && user && !has(specs.NetworkNamespace):
 		e.Hint = "a user namespace may mount sysfs only with a network namespace of its own: add one, or bind /sys"

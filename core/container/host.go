@@ -140,10 +140,11 @@ func checkNotOwn(j plan.Join, fd int) error {
 // maxPasswd bounds how much of a container's passwd is read, in bytes.
 const maxPasswd = 4 << 20
 
+const passwd = "/etc/passwd"
+
 // home finds the home directory of the process's user: in the /etc/passwd that
 // the container will see, or else "/", as login(1) has it.
 func home(s *specs.Spec, rootfs, bundle string) (string, error) {
-	const passwd = "/etc/passwd"
 	path := passwd
 	for _, m := range s.Mounts {
 		rest, over := strings.CutPrefix(passwd, filepath.Clean(m.Destination))
@@ -155,12 +156,17 @@ func home(s *specs.Spec, rootfs, bundle string) (string, error) {
 			rootfs, path = mounts.Source(m, bundle), rest
 		}
 	}
-	data, err := readIn(rootfs, path, maxPasswd)
+	return homeIn(rootfs, path, s.Process.User.UID)
+}
+
+// homeIn finds uid's home directory in the passwd file path below root.
+func homeIn(root, path string, uid uint32) (string, error) {
+	data, err := readIn(root, path, maxPasswd)
 	if err != nil {
 		// Not there, or not to be read by us: nobody has a home then.
 		return "/", nil
 	}
-	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(s.Process.User.UID) && u.Home != "" })
+	users, err := user.ParsePasswdFilter(bytes.NewReader(data), func(u user.User) bool { return u.Uid == int(uid) && u.Home != "" })
 	if err != nil || len(users) == 0 {
 		return "/", nil
 	}

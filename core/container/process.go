@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -17,28 +18,53 @@ import (
 // startTime is when a process was started, in clock ticks since boot, or 0 if
 // it is not there or has ended. With the pid it names a process for good.
 func startTime(pid int) (uint64, error) {
+	st, err := readStat(pid)
+	if err != nil || st == nil || st.ended() {
+		return 0, err
+	}
+	return strconv.ParseUint(st[statStart-statState], 10, 64)
+}
+
+// stat is /proc/PID/stat from the state on, proc_pid_stat(5).
+type stat []string
+
+// Numbers of fields, from 1.
+const (
+	statState  = 3
+	statParent = 4
+	statTTY    = 7
+	statUser   = 14
+	statSystem = 15
+	statStart  = 22
+)
+
+// readStat is nil for a process that is not there.
+func readStat(pid int) (stat, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			if _, err := os.Stat("/proc/self/stat"); err != nil {
-				return 0, fault.Op(err, "look at process %d", pid).WithHint("/proc has to be mounted")
+				return nil, fault.Op(err, "look at process %d", pid).WithHint("/proc has to be mounted")
 			}
-			return 0, nil
+			return nil, nil
 		}
-		return 0, fault.Op(err, "look at process %d", pid)
+		return nil, fault.Op(err, "look at process %d", pid)
 	}
-	// The name, in parentheses, may hold anything. Behind it come the state,
-	// field 3 of proc_pid_stat(5), and the rest; the start time is field 22.
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	const state, start = 0, 19
-	if len(fields) <= start {
-		return 0, fault.Op(nil, "/proc/%d/stat: %q", pid, data)
+	// The name, in parentheses, may hold anything.
+	st := stat(strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])))
+	if len(st) <= statStart-statState {
+		return nil, fault.Op(nil, "/proc/%d/stat: %q", pid, data)
 	}
-	if s := fields[state][0]; s == 'Z' || s == 'X' {
-		return 0, nil
-	}
-	return strconv.ParseUint(string(fields[start]), 10, 64)
+	return st, nil
 }
+
+// number is a field by its number; those that are asked for are numbers.
+func (s stat) number(field int) int {
+	n, _ := strconv.Atoi(s[field-statState])
+	return n
+}
+
+func (s stat) ended() bool { return s[0] == "Z" || s[0] == "X" }
 
 // alive says whether the container's init runs.
 func (c *Container) alive() (bool, error) {
@@ -130,29 +156,14 @@ func (c *Container) listen() (int, error) {
 // signal sends sig to the container's init, and to no other process that has
 // its pid now.
 func (c *Container) signal(sig unix.Signal) error {
-	// containerd looks for these words to tell this from other failures.
-	gone := fault.Op(nil, "%s: container not running", c.ID)
-	if c.Pid == 0 {
-		return gone
-	}
-	pidfd, err := unix.PidfdOpen(c.Pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return gone
-	}
-	if err != nil {
-		return fault.Op(err, "open process %d", c.Pid)
-	}
-	defer unix.Close(pidfd)
-	alive, err := c.alive()
+	pidfd, err := c.open()
 	if err != nil {
 		return err
 	}
-	if !alive {
-		return gone
-	}
+	defer unix.Close(pidfd)
 	err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return gone
+		return c.notRunning()
 	}
 	if err != nil {
 		return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)

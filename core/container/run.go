@@ -35,9 +35,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	}
 	err = a.launch()
 	if err == nil {
-		if err = a.next(); errors.Is(err, clone.ErrExec) {
-			err = nil
-		}
+		err = a.executed()
 	}
 	if err != nil {
 		return 0, a.undone(err)
@@ -45,10 +43,8 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	if !o.Foreground {
 		return 0, nil
 	}
-	a.unwatch()
-	status, err = a.attend(signals)
-	if err != nil {
-		return 0, a.undone(err)
+	if status, err = a.attend(signals); err != nil {
+		return 0, err
 	}
 	if keep {
 		return status, nil
@@ -59,11 +55,25 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	return status, nil // somebody else has deleted it
 }
 
-// attend relays the terminal and the signals until the init has ended.
+// executed waits for the execve to succeed.
+func (a *attempt) executed() error {
+	if err := a.next(); !errors.Is(err, clone.ErrExec) {
+		return err
+	}
+	return nil
+}
+
+// attend relays the terminal and the signals until the process has ended.
 func (a *attempt) attend(signals <-chan os.Signal) (int, error) {
+	a.unwatch()
 	a.c.Unlock()
 	go a.forward(signals)
+	status, err := a.relay()
+	return status, a.undone(err)
+}
 
+// relay is the process's terminal to the caller, until it has ended.
+func (a *attempt) relay() (int, error) {
 	relayed := make(chan error, 1)
 	ended := make(chan struct{})
 	if a.console != nil {
@@ -116,7 +126,7 @@ func forwarded(terminal bool) []os.Signal {
 }
 
 // forward passes on the signals that the caller is sent, and the one that came
-// when the container had just begun.
+// when the process had just begun.
 func (a *attempt) forward(signals <-chan os.Signal) {
 	for {
 		var sig os.Signal
@@ -127,7 +137,7 @@ func (a *attempt) forward(signals <-chan os.Signal) {
 		case <-a.done:
 			return
 		}
-		// The container may have ended meanwhile; then there is nobody to tell.
-		_ = a.c.signal(sig.(unix.Signal))
+		// It may have ended meanwhile; then there is nobody to tell.
+		_ = a.signal(sig.(unix.Signal))
 	}
 }

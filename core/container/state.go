@@ -28,8 +28,10 @@ type State struct {
 	Bundle      string            `json:"bundle"`
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
-	Owner       uint32            `json:"owner"`     // uid of who created it
-	StartTime   uint64            `json:"startTime"` // of Pid, in clock ticks since boot
+	Owner       uint32            `json:"owner"`               // uid of who created it
+	StartTime   uint64            `json:"startTime"`           // of Pid, in clock ticks since boot
+	MountID     uint64            `json:"mountID,omitempty"`   // of Pid's mount namespace, or 0 (namespace.MountID)
+	NoKeyring   bool              `json:"noKeyring,omitempty"` // its processes keep their callers' session keyrings
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Paths are what Start will try to execute, in order, for its errors.
 	Paths []string `json:"paths"`

@@ -23,6 +23,9 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	for _, j := range p.Joins {
 		row("parent", j.Field, fmt.Sprintf("open(%q) = $ns.%s", j.Path, j.Kind.Proc))
 	}
+	if p.Init != 0 {
+		row("parent", "", "pidfd_open of the container's init = $init")
+	}
 	if p.Listen != 0 {
 		row("parent", "", "listen on start.sock")
 	}

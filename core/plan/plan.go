@@ -59,6 +59,7 @@ type Plan struct {
 	Program  *clone.Program
 	New      uint64 // CLONE_NEW* flags of the namespaces that are made
 	Joins    []Join
+	Init     clone.Reg // pidfd of the init whose namespaces Exec joins; 0 without
 	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Proc     clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
@@ -116,6 +117,8 @@ type compiler struct {
 	forks     bool
 	hidden    bool
 	maps      idmap.Plan
+	uids      []specs.LinuxIDMapping // of the process's user namespace, nil for the caller's
+	nproc     uint64                 // hard RLIMIT_NPROC for a fork that is still to come, or 0
 	tty       clone.Reg
 	proc      clone.Reg // procfs to write to; 0 if there is nothing to write
 }
@@ -178,14 +181,7 @@ func (c *compiler) resolve() error {
 	if err := c.modules(); err != nil {
 		return err
 	}
-	have := c.host.Caps
-	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
-		// Whoever is first in a user namespace, or joins it, has all there.
-		have = caps.All(c.host.CapLast)
-	}
-	var warnings []string
-	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
-	c.plan.Warnings = append(c.plan.Warnings, warnings...)
+	c.grant()
 	c.setgroups = !c.host.NoSetgroups && !c.keepsGroups()
 	if c.joined&unix.CLONE_NEWUSER != 0 && len(linux.UIDMappings)+len(linux.GIDMappings) > 0 {
 		c.plan.Warnings = append(c.plan.Warnings, "linux.uidMappings, linux.gidMappings: have no effect: the user namespace that is joined has its own")
@@ -197,11 +193,23 @@ func (c *compiler) resolve() error {
 	if err != nil {
 		return err
 	}
-	c.maps = maps
+	c.maps, c.uids = maps, linux.UIDMappings
 	if maps.DenySetgroups {
 		c.setgroups = false
 	}
 	return c.groups()
+}
+
+// grant settles the capabilities, of which there may be fewer than asked for.
+func (c *compiler) grant() {
+	have := c.host.Caps
+	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
+		// Whoever is first in a user namespace, or joins it, has all there.
+		have = caps.All(c.host.CapLast)
+	}
+	var warnings []string
+	c.caps, warnings = caps.Read(c.spec.Process.Capabilities, have)
+	c.plan.Warnings = append(c.plan.Warnings, warnings...)
 }
 
 // groups checks that supplementary groups can be set where some are asked for.

@@ -34,12 +34,16 @@ func setRlimit(p *clone.Program, number int, soft, hard uint64) {
 }
 
 // rlimits sets the limits, with the privileges that raising them may take. Of
-// that on open files it only raises the hard one.
+// that on open files it only raises the hard one, and so it does of that on
+// processes where one more is to be forked, which is the user's by then.
 func (c *compiler) rlimits() {
 	for i, r := range c.spec.Process.Rlimits {
 		n, _ := RlimitNumber(r.Type)
 		c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
 		switch {
+		case n == unix.RLIMIT_NPROC && c.nproc != 0:
+			most := max(r.Hard, c.nproc)
+			setRlimit(c.p, n, most, most)
 		case n != unix.RLIMIT_NOFILE:
 			setRlimit(c.p, n, r.Soft, r.Hard)
 		case r.Hard > c.host.Nofile[1]:
@@ -48,14 +52,22 @@ func (c *compiler) rlimits() {
 	}
 }
 
-// nofile sets the limit on open files, when no more are opened.
-func (c *compiler) nofile() {
+// rlimit sets one limit, if process.rlimits has it, and says whether it has.
+func (c *compiler) rlimit(number int) bool {
 	for i, r := range c.spec.Process.Rlimits {
-		if n, _ := RlimitNumber(r.Type); n == unix.RLIMIT_NOFILE {
+		if n, _ := RlimitNumber(r.Type); n == number {
 			c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
 			setRlimit(c.p, n, r.Soft, r.Hard)
-			return
+			return true
 		}
+	}
+	return false
+}
+
+// nofile sets the limit on open files, when no more are opened.
+func (c *compiler) nofile() {
+	if c.rlimit(unix.RLIMIT_NOFILE) {
+		return
 	}
 	if own := c.host.Nofile; own != [2]uint64{} {
 		c.p.Begin("", "limit of open files as ocibox found it")
@@ -123,8 +135,8 @@ func (c *compiler) identity() {
 func (c *compiler) stdio() {
 	uid := c.spec.Process.User.UID
 	host := uid
-	if c.newUser {
-		host, _ = idmap.HostID(c.spec.Linux.UIDMappings, uid)
+	if c.uids != nil {
+		host, _ = idmap.HostID(c.uids, uid)
 	}
 	c.p.Begin("process.user.uid", "standard streams")
 	for fd, f := range c.host.Stdio {

@@ -1,0 +1,149 @@
+package container
+
+import (
+	"os"
+	"os/signal"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+	"ocibox/core/plan"
+	"ocibox/core/pty"
+)
+
+// ExecOptions say how a process is executed in a container.
+type ExecOptions struct {
+	Options            // all but Bundle
+	PidfdSocket string // takes a pidfd of the process, or ""
+	// Process makes the process out of that of the container's config.json,
+	// which it may change.
+	Process func(own *specs.Process) (*specs.Process, error)
+}
+
+// Exec executes one more process in a container that is created or running,
+// as runc does. In the foreground it stays until that process has ended, and
+// returns its exit status as Run does. Else it returns when the execve has
+// succeeded.
+func (s Store) Exec(o ExecOptions) (int, error) {
+	c, err := s.Load(o.ID)
+	if err != nil {
+		return 0, err
+	}
+	init, err := c.open()
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(init)
+	status, err := c.execute(o, init)
+	if err != nil {
+		// Whatever failed, this is why.
+		if alive, e := c.alive(); e == nil && !alive {
+			return 0, c.notRunning()
+		}
+	}
+	return status, err
+}
+
+// execute does it with the init's pidfd.
+func (c *Container) execute(o ExecOptions, init int) (int, error) {
+	a, err := c.join(o)
+	if err != nil {
+		return 0, err
+	}
+	defer a.release()
+	signals := make(chan os.Signal, 64)
+	if o.Foreground {
+		signal.Notify(signals, forwarded(a.spec.Process.Terminal)...)
+		defer signal.Stop(signals)
+	}
+	fds, err := a.descriptors()
+	if err != nil {
+		return 0, err
+	}
+	if a.plan.Init != 0 {
+		fds = append(fds, clone.FD{Reg: a.plan.Init, FD: init})
+	}
+	err = a.spawn(fds, func() error { return a.announce(o.PidfdSocket) })
+	if err == nil {
+		err = a.executed()
+	}
+	if err != nil {
+		return 0, a.undone(err)
+	}
+	if !o.Foreground {
+		return 0, nil
+	}
+	return a.attend(signals)
+}
+
+// join checks all that can be checked before there is a process.
+func (c *Container) join(o ExecOptions) (*attempt, error) {
+	t, err := c.target()
+	if err != nil {
+		return nil, err
+	}
+	// Else what was looked at may have been another process.
+	if alive, err := c.alive(); err != nil || !alive {
+		return nil, c.notRunning()
+	}
+	spec, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	if spec.Process, err = o.Process(spec.Process); err != nil {
+		return nil, err
+	}
+	o.size(spec.Process)
+	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring}
+	if in.Host, err = Host(); err != nil {
+		return nil, err
+	}
+	if in.Home, err = homeIn(t.RootFS, passwd, spec.Process.User.UID); err != nil {
+		return nil, err
+	}
+	p, err := plan.Exec(in, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkConsole(spec.Process.Terminal, o.Options); err != nil {
+		return nil, err
+	}
+	if err := checkPreserved(o.PreserveFDs); err != nil {
+		return nil, err
+	}
+	if o.Steps != nil {
+		if err := p.Explain(o.Steps, true); err != nil {
+			return nil, err
+		}
+	}
+	return &attempt{Options: o.Options, c: c, spec: spec, plan: p, done: make(chan struct{})}, nil
+}
+
+// announce tells who asked for it which process it is, that stands ready.
+func (a *attempt) announce(socket string) error {
+	pidfd, err := unix.PidfdOpen(a.proc.Pid, 0)
+	if err != nil {
+		return fault.Op(err, "open process %d", a.proc.Pid)
+	}
+	a.close = append(a.close, func() { unix.Close(pidfd) })
+	a.signal = func(sig unix.Signal) error { return unix.PidfdSendSignal(pidfd, sig, nil, 0) }
+	if socket != "" {
+		// The text is runc's.
+		if err := sendFD(socket, pidfd, "setns"); err != nil {
+			return fault.Op(err, "send a pidfd")
+		}
+	}
+	return a.writePid()
+}
+
+// sendFD sends a descriptor over the unix socket path, with a text.
+func sendFD(path string, fd int, text string) error {
+	sock, err := pty.Dial(path)
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	return unix.Sendmsg(int(sock.Fd()), []byte(text), unix.UnixRights(fd), nil, 0)
+}

@@ -1,0 +1,111 @@
+package container
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+	"ocibox/core/namespace"
+	"ocibox/core/plan"
+)
+
+// notRunning is the error about a container without an init. containerd looks
+// for these words to tell it from other failures.
+func (c *Container) notRunning() error {
+	return fault.Op(nil, "%s: container not running", c.ID)
+}
+
+// open gives a pidfd of the container's init, and of no other process that has
+// its pid now. Without an init the error is notRunning.
+func (c *Container) open() (int, error) {
+	if c.Pid == 0 {
+		return -1, c.notRunning()
+	}
+	pidfd, err := unix.PidfdOpen(c.Pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, c.notRunning()
+	}
+	if err != nil {
+		return -1, fault.Op(err, "open process %d", c.Pid)
+	}
+	alive, err := c.alive()
+	if err == nil && !alive {
+		err = c.notRunning()
+	}
+	if err != nil {
+		unix.Close(pidfd)
+		return -1, err
+	}
+	return pidfd, nil
+}
+
+// target finds out what a process has to join to be in the container. What it
+// tells is the init's if that still runs afterwards.
+func (c *Container) target() (plan.Target, error) {
+	t := plan.Target{RootFS: c.Rootfs}
+	for i := range namespace.Kinds {
+		k := &namespace.Kinds[i]
+		own, err := namespace.Of(os.Getpid(), k)
+		if errors.Is(err, unix.ENOENT) {
+			continue // this kernel has none of the kind
+		}
+		if err != nil {
+			return t, err
+		}
+		its, err := namespace.Of(c.Pid, k)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+			return t, c.notRunning() // it is about to end, and in no namespace any more
+		}
+		var e *fault.Error
+		if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
+			e.Hint = "the init of a container hides until it is started, from all but root: start it first"
+		}
+		if err != nil {
+			return t, err
+		}
+		if its != own {
+			t.Joins |= k.Flag
+		}
+	}
+	if t.Joins&unix.CLONE_NEWNS != 0 {
+		t.RootFS = fmt.Sprintf("/proc/%d/root", c.Pid)
+	}
+	if t.Joins&unix.CLONE_NEWUSER != 0 {
+		word, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", c.Pid))
+		if err != nil {
+			return t, err
+		}
+		t.NoSetgroups = bytes.HasPrefix(word, []byte("deny"))
+		if t.UIDs, err = readMap(c.Pid, "uid_map"); err != nil {
+			return t, err
+		}
+		if t.GIDs, err = readMap(c.Pid, "gid_map"); err != nil {
+			return t, err
+		}
+	}
+	var nproc unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &nproc); err != nil {
+		return t, fault.Op(err, "read the limit of processes")
+	}
+	t.Nproc = nproc.Max
+	return t, nil
+}
+
+// readMap reads /proc/PID/uid_map or gid_map, user_namespaces(7).
+func readMap(pid int, name string) ([]specs.LinuxIDMapping, error) {
+	lines, err := user.ParseIDMapFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+	if err != nil {
+		return nil, err
+	}
+	m := []specs.LinuxIDMapping{}
+	for _, l := range lines {
+		m = append(m, specs.LinuxIDMapping{ContainerID: uint32(l.ID), HostID: uint32(l.ParentID), Size: uint32(l.Count)})
+	}
+	return m, nil
+}

@@ -1,0 +1,59 @@
+package namespace
+
+import (
+	"fmt"
+	"unsafe"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// An ID tells a namespace from the others of the same kind, as long as somebody
+// has it: its number is another's then, namespaces(7).
+type ID struct{ Dev, Ino uint64 }
+
+func path(pid int, k *Kind) string { return fmt.Sprintf("/proc/%d/ns/%s", pid, k.Proc) }
+
+// Of is the namespace of kind k that process pid is in. The cause of the error
+// is EACCES where the caller may not look into the process, ptrace(2).
+func Of(pid int, k *Kind) (ID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path(pid, k), &st); err != nil {
+		return ID{}, fault.Op(err, "look at %s", path(pid, k))
+	}
+	return ID{uint64(st.Dev), st.Ino}, nil
+}
+
+// Below says whether the pid namespace of process pid is id, or descends from
+// it. Those above the caller's own are out of sight (NS_GET_PARENT, ioctl_ns(2)).
+func Below(pid int, id ID) bool {
+	fd, err := unix.Open(path(pid, ByType(specs.PIDNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	for err == nil {
+		var st unix.Stat_t
+		if err = unix.Fstat(fd, &st); err == nil && (ID{uint64(st.Dev), st.Ino}) == id {
+			unix.Close(fd)
+			return true
+		}
+		parent, e := unix.IoctlRetInt(fd, unix.NS_GET_PARENT)
+		unix.Close(fd)
+		fd, err = parent, e
+	}
+	return false
+}
+
+// MountID is a number of pid's mount namespace that no other gets before the
+// next boot, or 0: for want of access, or on a kernel before 6.11.
+func MountID(pid int) uint64 {
+	fd, err := unix.Open(path(pid, ByType(specs.MountNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	var id uint64
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.NS_GET_MNTNS_ID, uintptr(unsafe.Pointer(&id))); errno != 0 {
+		return 0
+	}
+	return id
+}
