@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/signal"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
 	"ocibox/core/fault"
+	"ocibox/core/plan"
 	"ocibox/core/pty"
 )
 
@@ -36,7 +38,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	err = a.launch()
 	if err == nil {
 		if err = a.next(); errors.Is(err, clone.ErrExec) {
-			err = nil
+			err = a.poststart()
 		}
 	}
 	if err != nil {
@@ -57,6 +59,16 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return status, err
 	}
 	return status, nil // somebody else has deleted it
+}
+
+// poststart runs the hooks for a process that runs.
+func (a *attempt) poststart() error {
+	for _, h := range plan.Hooks(a.spec, plan.Poststart) {
+		if err := a.hook(h, specs.StateRunning); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // attend relays the terminal and the signals until the init has ended.

@@ -26,6 +26,7 @@ func Validate(s *specs.Spec) error {
 		rootAndNames,
 		namespaces,
 		linuxPaths,
+		hooks,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -65,7 +66,6 @@ var notYet = [...]struct {
 	name string
 	of   func(*specs.Process, *specs.Linux, *specs.Spec) any
 }{
-	{"hooks", func(_ *specs.Process, _ *specs.Linux, s *specs.Spec) any { return s.Hooks }},
 	{"process.apparmorProfile", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.ApparmorProfile }},
 	{"process.selinuxLabel", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.SelinuxLabel }},
 	{"process.scheduler", func(p *specs.Process, _ *specs.Linux, _ *specs.Spec) any { return p.Scheduler }},
