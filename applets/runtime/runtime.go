@@ -89,7 +89,7 @@ func Run(std cli.Std, args []string) error {
 	}
 	for i := range commands {
 		if c := &commands[i]; c.name == rest[0] {
-			e := &env{std, container.Store{Root: abs}, l}
+			e := &env{std, container.Store{Root: abs, Warn: l.warn}, l}
 			err := c.run(e, cli.NewFlags("runtime "+c.name, c.usage, c.summary), rest[1:])
 			return l.failed(named(c.name, err))
 		}

@@ -97,7 +97,8 @@ func TestCallsAreDescribed(t *testing.T) {
 				return nil
 			}
 			ast.Inspect(f, func(n ast.Node) bool {
-				if e, ok := n.(ast.Expr); ok {
+				// Outside of this package, they are qualified.
+				if e, ok := n.(*ast.SelectorExpr); ok {
 					if pos, name, ok := callName(e); ok {
 						used[name] = files.Position(pos)
 					}

@@ -88,7 +88,7 @@ func Outcome(sock int) error {
 			continue
 		}
 		parts := strings.SplitN(string(text), "\x00", 4)
-		if len(parts) != 4 {
+		if m.kind < msgFailed || m.kind > msgTimeout || len(parts) != 4 {
 			return fault.Op(unix.EBADMSG, "hear from the container's init")
 		}
 		f := &Failure{Step: Step{parts[0], parts[1]}, Call: parts[2]}

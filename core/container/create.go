@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -52,6 +53,8 @@ type attempt struct {
 	signal  func(unix.Signal) error
 	undo    []func() error
 	close   []func()
+	hooks   context.Context // ends when a signal comes
+	cancel  context.CancelFunc
 	done    chan struct{}
 	stopped chan os.Signal
 	watched chan struct{}
@@ -133,7 +136,9 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkPreserved(o.PreserveFDs); err != nil {
 		return nil, err
 	}
-	return &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}, nil
+	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
+	a.hooks, a.cancel = context.WithCancel(context.Background())
+	return a, nil
 }
 
 func checkConsole(terminal bool, o Options) error {
@@ -185,9 +190,9 @@ func (a *attempt) launch() error {
 		return err
 	}
 	a.c, a.signal = c, c.signal
-	a.undo = append(a.undo, c.remove)
+	a.undo = append(a.undo, func() error { return a.store.discard(c, a.spec) })
 	a.close = append(a.close, c.Unlock)
-	if err := c.keep(a.plan.Config); err != nil {
+	if err := a.begin(); err != nil {
 		return err
 	}
 	fds, err := a.descriptors()
@@ -218,11 +223,8 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 			}
 		}
 		for _, action := range stop.Actions {
-			if action.Do == nil {
-				continue
-			}
-			if err := action.Do(a.proc.Pid); err != nil {
-				return fault.In(action.Field, err)
+			if err := a.do(action); err != nil {
+				return err
 			}
 		}
 		if i == len(a.plan.Stops)-1 {
@@ -243,21 +245,45 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	return nil
 }
 
+// do carries out what the parent has to do while the child waits.
+func (a *attempt) do(action plan.Action) error {
+	switch {
+	case action.Hook != nil:
+		return a.hook(*action.Hook, specs.StateCreating)
+	case action.Do != nil:
+		return fault.In(action.Field, action.Do(a.proc.Pid))
+	}
+	return nil
+}
+
+// hook runs a hook, as long as no signal comes.
+func (a *attempt) hook(h plan.Hook, status specs.ContainerState) error {
+	err := runHook(a.hooks, h, a.c.hookState(status, a.proc.Pid))
+	if errors.Is(err, context.Canceled) {
+		return a.interrupted()
+	}
+	return err
+}
+
 // next waits for the child and turns its failure into an error.
 func (a *attempt) next() error {
 	err := a.proc.Next()
 	var f *clone.Failure
 	switch {
 	case errors.Is(err, clone.ErrInterrupted):
-		return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
+		return a.interrupted()
 	case errors.As(err, &f):
 		return explain(f, a.spec, a.plan)
 	}
 	return err
 }
 
-// watch ends the child when a signal comes; next says so. It lasts until
-// unwatch.
+func (a *attempt) interrupted() error {
+	return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
+}
+
+// watch ends the child, and a hook, when a signal comes; next and hook say so.
+// It lasts until unwatch.
 func (a *attempt) watch() {
 	stopped, watched := make(chan os.Signal, 1), make(chan struct{})
 	a.stopped, a.watched = stopped, watched
@@ -266,6 +292,7 @@ func (a *attempt) watch() {
 		case sig := <-a.Interrupt:
 			stopped <- sig
 			a.proc.Interrupt()
+			a.cancel()
 		case <-watched:
 		}
 	}()
@@ -309,6 +336,23 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 		}
 		add(a.plan.Listen, fd)
 	}
+	if a.plan.HookOutput != [2]clone.Reg{} {
+		out, err := hookOutput(a.spec.Annotations)
+		if err != nil {
+			return nil, err
+		}
+		defer out.close()
+		for i, r := range a.plan.HookOutput {
+			if r == 0 {
+				continue
+			}
+			fd, err := unix.FcntlInt(out[i].Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			if err != nil {
+				return nil, fault.Op(err, "dup %s", out[i].Name())
+			}
+			add(r, fd)
+		}
+	}
 	if a.plan.Console != 0 {
 		fd, err := a.consoleEnd()
 		if err != nil {
@@ -338,17 +382,27 @@ func (a *attempt) consoleEnd() (int, error) {
 	return pair[1], nil
 }
 
+// begin writes down what is known of the container before it is there: what
+// its poststop hooks will have to know, whatever happens meanwhile.
+func (a *attempt) begin() error {
+	a.c.State = State{
+		Version: a.spec.Version, ID: a.ID, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
+		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
+		Paths: a.plan.Paths,
+	}
+	if err := a.c.keep(a.plan.Config); err != nil {
+		return err
+	}
+	return a.c.save()
+}
+
 // record makes the container known: its init stands ready.
 func (a *attempt) record() error {
 	start, err := startTime(a.proc.Pid)
 	if err != nil {
 		return err
 	}
-	a.c.State = State{
-		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
-		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths, MountID: namespace.MountID(a.proc.Pid),
-	}
+	a.c.Pid, a.c.StartTime, a.c.MountID = a.proc.Pid, start, namespace.MountID(a.proc.Pid)
 	if err := a.writePid(); err != nil {
 		return err
 	}
@@ -372,16 +426,23 @@ func (a *attempt) undone(err error) error {
 		return nil
 	}
 	for i := len(a.undo) - 1; i >= 0; i-- {
-		if e := a.undo[i](); e != nil {
-			err = &fault.Error{Text: err.Error() + "; and then", Err: e, Hint: fault.Hint(err)}
-		}
+		err = andThen(err, a.undo[i]())
 	}
 	return err
+}
+
+// andThen is err, and what went wrong in undoing what led to it.
+func andThen(err, undo error) error {
+	if undo == nil {
+		return err
+	}
+	return &fault.Error{Text: err.Error() + "; and then", Err: undo, Hint: fault.Hint(err)}
 }
 
 // release closes what the caller need not keep. The child is not waited for.
 func (a *attempt) release() {
 	a.unwatch()
+	a.cancel()
 	close(a.done)
 	for i := len(a.close) - 1; i >= 0; i-- {
 		a.close[i]()

@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/signal"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
 	"ocibox/core/fault"
+	"ocibox/core/plan"
 	"ocibox/core/pty"
 )
 
@@ -35,7 +37,9 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	}
 	err = a.launch()
 	if err == nil {
-		err = a.executed()
+		if err = a.executed(); err == nil {
+			err = a.poststart()
+		}
 	}
 	if err != nil {
 		return 0, a.undone(err)
@@ -59,6 +63,16 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 func (a *attempt) executed() error {
 	if err := a.next(); !errors.Is(err, clone.ErrExec) {
 		return err
+	}
+	return nil
+}
+
+// poststart runs the hooks for a process that runs.
+func (a *attempt) poststart() error {
+	for _, h := range plan.Hooks(a.spec, plan.Poststart) {
+		if err := a.hook(h, specs.StateRunning); err != nil {
+			return err
+		}
 	}
 	return nil
 }

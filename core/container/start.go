@@ -1,7 +1,9 @@
 package container
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -9,6 +11,7 @@ import (
 
 	"ocibox/core/clone"
 	"ocibox/core/fault"
+	"ocibox/core/plan"
 )
 
 // Start lets a created container execute its program, and tells why it could
@@ -26,6 +29,10 @@ func (s Store) Start(id string) error {
 	if status != specs.StateCreated {
 		return fault.Op(nil, "container %s is %s, not created", id, status)
 	}
+	spec, err := c.Spec()
+	if err != nil {
+		return err
+	}
 	sock, err := c.connect(0)
 	if err != nil {
 		return fault.Op(err, "reach the init of %s", id)
@@ -37,15 +44,44 @@ func (s Store) Start(id string) error {
 	err = clone.Outcome(sock)
 	var f *clone.Failure
 	if errors.As(err, &f) {
+		e := f.Fault()
+		if plan.IsHook(f.Step.Field) {
+			return andThen(e, s.destroy(c, spec))
+		}
 		// It is about to exit: a status that is asked for next shall say so.
 		_ = c.end()
-		e := f.Fault()
 		if strings.HasPrefix(f.Call, "execve(") {
 			e.Hint = execHint(c.Rootfs, c.Paths, f.Errno)
 		}
 		return e
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for _, h := range plan.Hooks(spec, plan.Poststart) {
+		if err := runHook(context.Background(), h, c.hookState(specs.StateRunning, c.Pid)); err != nil {
+			return andThen(err, s.destroy(c, spec))
+		}
+	}
+	return nil
+}
+
+// destroy ends the container's process and removes the container.
+func (s Store) destroy(c *Container, spec *specs.Spec) error {
+	if err := c.end(); err != nil {
+		return err
+	}
+	return s.discard(c, spec)
+}
+
+// discard removes a container that has no process any more, and runs its
+// poststop hooks, which see that it is gone.
+func (s Store) discard(c *Container, spec *specs.Spec) error {
+	if err := c.remove(); err != nil {
+		return err
+	}
+	poststop(spec, c.hookState(specs.StateStopped, 0), s.warn)
+	return nil
 }
 
 // Kill sends a signal to the container's init, which has to be created or
@@ -86,8 +122,13 @@ func (s Store) Delete(id string, force bool) error {
 			return fault.Op(nil, "container %s is %s", id, status).WithHint("kill it first, or use delete --force")
 		}
 	}
-	if err := c.end(); err != nil {
-		return err
+	spec, err := c.Spec()
+	if err != nil {
+		// One that was left early had no hooks run for it yet.
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.warn("no poststop hooks are run: " + err.Error())
+		}
+		spec = &specs.Spec{}
 	}
-	return c.remove()
+	return s.destroy(c, spec)
 }

@@ -38,7 +38,16 @@ type State struct {
 }
 
 // Store is the folder with one folder for each container, by its id.
-type Store struct{ Root string }
+type Store struct {
+	Root string
+	Warn func(string) // is told what went wrong that is no failure; nil for nobody
+}
+
+func (s Store) warn(text string) {
+	if s.Warn != nil {
+		s.Warn(text)
+	}
+}
 
 // Container is one container's folder.
 type Container struct {

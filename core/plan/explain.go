@@ -48,6 +48,9 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 		}
 		row("child", field, line.Text)
 	}
+	for _, a := range p.Later {
+		row("parent", a.Field, a.Text)
+	}
 	width := 0
 	for _, r := range rows {
 		width = max(width, min(utf8.RuneCountInString(r[1]), maxFieldWidth))

@@ -75,6 +75,7 @@ func (c *compiler) fileSystem(path string, list []*mounts.Mount) {
 		p.Begin("root.readonly", "")
 		mounts.ReadOnlyRoot(p, root)
 	}
+	c.createHooks(root)
 	p.Begin("root.path", "")
 	if private {
 		mounts.Pivot(p, root)

@@ -56,19 +56,23 @@ type Stream struct {
 
 // Plan is a container as a program, with what the parent has to do.
 type Plan struct {
-	Program  *clone.Program
-	New      uint64 // CLONE_NEW* flags of the namespaces that are made
-	Joins    []Join
-	Init     clone.Reg // pidfd of the init whose namespaces Exec joins; 0 without
-	Listen   clone.Reg // start.sock, listening; 0 if the process starts at once
-	Console  clone.Reg // socket that the terminal's master is sent to; 0 without one
-	Proc     clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
-	Stops    []Stop    // where the child waits for the parent, by number
-	Warnings []string
-	Config   []byte   // config.json as it was read, if it was
-	Bundle   string   // absolute path of the bundle
-	RootFS   string   // absolute path of the container's root on the host
-	Paths    []string // what is tried to be executed, in order
+	Program *clone.Program
+	New     uint64 // CLONE_NEW* flags of the namespaces that are made
+	Joins   []Join
+	Init    clone.Reg // pidfd of the init whose namespaces Exec joins; 0 without
+	Listen  clone.Reg // start.sock, listening; 0 if the process starts at once
+	Console clone.Reg // socket that the terminal's master is sent to; 0 without one
+	Proc    clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
+	Stops   []Stop    // where the child waits for the parent, by number
+	Later   []Action  // what the parent does once the process runs, and when the container is deleted
+	// HookOutput takes the files for the output of the hooks that the child
+	// runs; 0 for those without an annotation.
+	HookOutput [2]clone.Reg
+	Warnings   []string
+	Config     []byte   // config.json as it was read, if it was
+	Bundle     string   // absolute path of the bundle
+	RootFS     string   // absolute path of the container's root on the host
+	Paths      []string // what is tried to be executed, in order
 }
 
 // Join is a namespace that the container shares.
@@ -93,6 +97,7 @@ type Stop struct {
 type Action struct {
 	Field, Text string
 	Do          func(pid int) error
+	Hook        *Hook // instead: a hook to run
 }
 
 // RootFS is the absolute path of the root that the config.json of bundle names.
@@ -150,9 +155,11 @@ func Compile(in Input) (*Plan, error) {
 		c.plan.Listen = p.Inherit("start.sock")
 	}
 	c.labelMounts(list)
+	c.hookOutput()
 	c.enter()
 	c.fileSystem(root, list)
 	c.finish()
+	c.plan.Later = append(hookActions(c.spec, Poststart), hookActions(c.spec, Poststop)...)
 	return c.plan, nil
 }
 
@@ -268,6 +275,7 @@ func (c *compiler) finish() {
 		p.Begin("", "start")
 		p.Accept(c.plan.Listen, p.Reg("starter"))
 	}
+	c.startHooks()
 	c.nofile()
 	c.exec()
 }

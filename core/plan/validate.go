@@ -34,6 +34,7 @@ func Validate(s *specs.Spec) error {
 		ioPriority,
 		execCPUAffinity,
 		labels,
+		hooks,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -73,7 +74,6 @@ var notYet = [...]struct {
 	name string
 	of   func(*specs.Process, *specs.Linux, *specs.Spec) any
 }{
-	{"hooks", func(_ *specs.Process, _ *specs.Linux, s *specs.Spec) any { return s.Hooks }},
 	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
 	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
 	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
