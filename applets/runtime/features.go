@@ -27,9 +27,9 @@ func featuresCommand(e *env, f *cli.Flags, args []string) error {
 		Seccomp:         &features.Seccomp{Enabled: no},
 		Apparmor:        &features.Apparmor{Enabled: yes},
 		Selinux:         &features.Selinux{Enabled: yes},
-		IntelRdt:        &features.IntelRdt{Enabled: no},
+		IntelRdt:        &features.IntelRdt{Enabled: yes, Schemata: yes, Monitoring: yes},
 		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: no}},
-		NetDevices:      &features.NetDevices{Enabled: no},
+		NetDevices:      &features.NetDevices{Enabled: yes},
 	}
 	for _, k := range namespace.Kinds {
 		linux.Namespaces = append(linux.Namespaces, string(k.Type))

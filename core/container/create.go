@@ -183,6 +183,13 @@ func (a *attempt) launch() error {
 	if err := c.keep(a.plan.Config); err != nil {
 		return err
 	}
+	if a.plan.Rdt != nil {
+		// Before they are made, for delete --force after a kill -9.
+		c.Version, c.Rdt = a.spec.Version, a.plan.Rdt.Missing()
+		if err := c.save(); err != nil {
+			return err
+		}
+	}
 	fds, err := a.descriptors()
 	if err != nil {
 		return err
@@ -209,6 +216,12 @@ func (a *attempt) launch() error {
 			}
 			if err := action.Do(a.proc.Pid); err != nil {
 				return fault.In(action.Field, err)
+			}
+			if action.Undo != nil {
+				a.undo = append(a.undo, action.Undo)
+			}
+			if action.Close != nil {
+				a.close = append(a.close, action.Close)
 			}
 		}
 		if i == len(a.plan.Stops)-1 {
@@ -333,7 +346,7 @@ func (a *attempt) record() error {
 	a.c.State = State{
 		Version: a.spec.Version, ID: a.ID, Pid: a.proc.Pid, StartTime: start, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths,
+		Paths: a.plan.Paths, Rdt: a.c.Rdt,
 	}
 	if a.PidFile != "" {
 		if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {

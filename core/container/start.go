@@ -9,6 +9,7 @@ import (
 
 	"ocibox/core/clone"
 	"ocibox/core/fault"
+	"ocibox/core/rdt"
 )
 
 // Start lets a created container execute its program, and tells why it could
@@ -88,6 +89,9 @@ func (s Store) Delete(id string, force bool) error {
 	}
 	if err := c.end(); err != nil {
 		return err
+	}
+	if err := rdt.Remove(c.Rdt...); err != nil {
+		return fault.In("linux.intelRdt", err)
 	}
 	return c.remove()
 }

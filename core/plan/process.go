@@ -267,7 +267,7 @@ func (c *compiler) parentOOMScoreAdj() []Action {
 		return nil
 	}
 	value := fmt.Sprint(*a)
-	return []Action{{"process.oomScoreAdj", fmt.Sprintf("write %q to /proc/CHILD/%s", value, oomFile), func(pid int) error {
+	return []Action{{Field: "process.oomScoreAdj", Text: fmt.Sprintf("write %q to /proc/CHILD/%s", value, oomFile), Do: func(pid int) error {
 		err := writeProc(pid, oomFile, value)
 		var e *fault.Error
 		if errors.Is(err, unix.EACCES) && errors.As(err, &e) {

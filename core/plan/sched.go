@@ -99,7 +99,7 @@ func (c *compiler) ranks() []Action {
 		c.idleSettings(o)
 		attr := schedAttr(o)
 		if outside {
-			actions = append(actions, Action{field, "sched_setattr(CHILD, " + clone.SchedText(&attr) + ")", func(pid int) error {
+			actions = append(actions, Action{Field: field, Text: "sched_setattr(CHILD, " + clone.SchedText(&attr) + ")", Do: func(pid int) error {
 				if err := unix.SchedSetAttr(pid, &attr, 0); err != nil {
 					return fault.Op(err, "sched_setattr(%s)", o.Policy)
 				}
@@ -115,7 +115,7 @@ func (c *compiler) ranks() []Action {
 		// The process is alone in its group as yet, and what it forks inherits it.
 		value := slices.Index(ioClasses[:], o.Class)<<ioprioClassShift | o.Priority
 		if outside {
-			actions = append(actions, Action{field, fmt.Sprintf("ioprio_set(IOPRIO_WHO_PROCESS, CHILD, %s)", clone.IOPrioText(value)), func(pid int) error {
+			actions = append(actions, Action{Field: field, Text: fmt.Sprintf("ioprio_set(IOPRIO_WHO_PROCESS, CHILD, %s)", clone.IOPrioText(value)), Do: func(pid int) error {
 				if _, _, e := unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(pid), uintptr(value)); e != 0 {
 					return fault.Op(e, "ioprio_set(%s)", o.Class)
 				}
