@@ -1,9 +1,15 @@
 package runtime
 
 import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/fault"
 	"ocibox/core/pty"
+	"ocibox/core/seal"
 )
 
 // bundleFlags are those of every command that makes a container.
@@ -31,15 +37,30 @@ func parseID(e *env, f *cli.Flags, args []string) (string, error) {
 	return ops[0], nil
 }
 
+// catch has the signals that end a command brought to it, until stop is called
+// or the program is executed anew.
+func catch(o *container.Options) (stop func()) {
+	signals, stop := pty.Signals()
+	o.Interrupt = signals
+	o.Program = seal.Program{Args: os.Args, Env: os.Environ(), Before: func() error {
+		stop()
+		select {
+		case sig := <-signals:
+			return fault.Op(nil, "interrupted by %s", unix.SignalName(sig.(unix.Signal)))
+		default:
+			return nil
+		}
+	}}
+	return stop
+}
+
 func create(e *env, f *cli.Flags, args []string) error {
 	o := bundleFlags(e, f)
 	var err error
 	if o.ID, err = parseID(e, f, args); err != nil {
 		return err
 	}
-	signals, stop := pty.Signals()
-	defer stop()
-	o.Interrupt = signals
+	defer catch(o)()
 	return e.store.Create(*o)
 }
 
@@ -51,9 +72,7 @@ func run(e *env, f *cli.Flags, args []string) error {
 	if o.ID, err = parseID(e, f, args); err != nil {
 		return err
 	}
-	signals, stop := pty.Signals()
-	defer stop()
-	o.Interrupt = signals
+	defer catch(o)()
 	o.Foreground = !*detach
 	status, err := e.store.Run(*o, *keep)
 	if err == nil && status != 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -54,6 +55,10 @@ type env struct {
 
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
+	// What a parent set for this process by PR_SET_PDEATHSIG, as containerd
+	// does, is the main thread's: core/seal has to execute on that.
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
 	f := cli.NewFlags("runtime", "[OPTION…] COMMAND [ARGUMENT…]", summary())
 	f.SetInterspersed(false)
 	root := f.String("root", "", "folder of the containers' state (default /run/ocibox, or below $XDG_RUNTIME_DIR)")

@@ -39,7 +39,6 @@ func Main(m *testing.M, cli func(args []string) int) {
 		os.Exit(inside(os.Args[2], os.Args[3:]))
 	}
 	if os.Getenv(cliEnv) != "" {
-		os.Unsetenv(cliEnv)
 		os.Exit(cli(os.Args[1:]))
 	}
 	if os.Getenv(reapedEnv) != "" {

@@ -19,6 +19,7 @@ import (
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
+	"ocibox/core/seal"
 )
 
 // Options say how a container is created or run.
@@ -33,6 +34,9 @@ type Options struct {
 	// first ends the attempt; once the container runs in the foreground, it
 	// gets them.
 	Interrupt <-chan os.Signal
+	// Program is executed anew, from a sealed copy, where the container could
+	// write to its file otherwise.
+	Program seal.Program
 	// Warn is told what of the config.json has no effect.
 	Warn func(string)
 	// Steps, if not nil, gets the plan's steps before they are carried out.
@@ -120,6 +124,13 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	}
 	spec, p, err := Compile(o, started)
 	if err != nil {
+		return nil, err
+	}
+	var uids []specs.LinuxIDMapping
+	if p.New&unix.CLONE_NEWUSER != 0 {
+		uids = spec.Linux.UIDMappings
+	}
+	if err := o.Program.Seal(uids); err != nil {
 		return nil, err
 	}
 	if o.Steps != nil {
