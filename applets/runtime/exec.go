@@ -14,7 +14,6 @@ import (
 	"ocibox/core/caps"
 	"ocibox/core/container"
 	"ocibox/core/fault"
-	"ocibox/core/pty"
 )
 
 // execFailed is the exit status of an exec that did not come to run anything,
@@ -86,9 +85,8 @@ func execCommand(e *env, f *cli.Flags, args []string) error {
 		own.Args = command
 		return own, p.apply(own)
 	}
-	signals, stop := pty.Signals()
-	defer stop()
-	o.Interrupt, o.Foreground = signals, !*detach
+	defer catch(&o.Options)()
+	o.Foreground = !*detach
 	status, err := e.store.Exec(o)
 	switch {
 	case err != nil:

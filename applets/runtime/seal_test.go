@@ -108,6 +108,21 @@ func TestProgramCannotBeSeized(t *testing.T) {
 	}
 }
 
+// The same by exec, in a container that has been there before.
+func TestProgramCannotBeSeizedByExec(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := newBundle(t, u, "sleep")
+		program := newTarget(t, b)
+		ready(t, b.Detach())
+		c := b.Command(append([]string{"exec", "--detach", b.ID}, entrypoint(b)...)...)
+		if r := c.Run(); r.Status != 0 {
+			t.Fatalf("%+v", r)
+		}
+		bundletest.Until(t, "the attack to end", func() bool { return strings.HasSuffix(c.Output()+c.Errors(), "\n") })
+		program.stands(t, c.Output()+c.Errors())
+	})
+}
+
 func entrypoint(b *bundletest.Bundle) []string {
 	return append([]string{"/proc/self/exe"}, b.Args("seize")[1:]...)
 }

@@ -126,11 +126,7 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	var uids []specs.LinuxIDMapping
-	if p.New&unix.CLONE_NEWUSER != 0 {
-		uids = spec.Linux.UIDMappings
-	}
-	if err := o.Program.Seal(uids); err != nil {
+	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
 		return nil, err
 	}
 	if o.Steps != nil {
@@ -150,6 +146,19 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
 	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a, nil
+}
+
+// ownUIDs are the uids of the user namespace that was made for the container,
+// if any.
+func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
+	if s.Linux != nil {
+		for _, n := range s.Linux.Namespaces {
+			if n.Type == specs.UserNamespace && n.Path == "" {
+				return s.Linux.UIDMappings
+			}
+		}
+	}
+	return nil
 }
 
 func checkConsole(terminal bool, o Options) error {
