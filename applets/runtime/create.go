@@ -1,9 +1,15 @@
 package runtime
 
 import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/fault"
 	"ocibox/core/pty"
+	"ocibox/core/seal"
 )
 
 // planFlags are those of every command that reads a bundle.
@@ -26,16 +32,25 @@ func createFlags(f *cli.Flags) *container.Options {
 	return o
 }
 
-// prepare puts to the options what does not come from flags, and runs with
-// them. A signal ends the attempt meanwhile.
-func prepare(e *env, o *container.Options, id string, do func(container.Options) error) error {
+// begin puts to the options what does not come from flags. The signals that end
+// a command are brought to it until stop is called or the program is executed
+// anew.
+func begin(e *env, o *container.Options) (stop func()) {
 	signals, stop := pty.Signals()
-	defer stop()
-	o.ID, o.Interrupt, o.Warn = id, signals, e.log.warn
+	o.Interrupt, o.Warn = signals, e.log.warn
 	if e.log.debug() {
 		o.Steps = debugWriter{e.log}
 	}
-	return do(*o)
+	o.Program = seal.Program{Args: os.Args, Env: os.Environ(), Before: func() error {
+		stop()
+		select {
+		case sig := <-signals:
+			return fault.Op(nil, "interrupted by %s", unix.SignalName(sig.(unix.Signal)))
+		default:
+			return nil
+		}
+	}}
+	return stop
 }
 
 func create(f *cli.Flags) action {
@@ -43,7 +58,9 @@ func create(f *cli.Flags) action {
 	f.Bool("no-subreaper", false, "do not take over the container's orphans")
 	f.NoEffect("no-subreaper", "create does not stay to take them")
 	return func(e *env, operands []string) error {
-		return prepare(e, o, operands[0], e.store.Create)
+		o.ID = operands[0]
+		defer begin(e, o)()
+		return e.store.Create(*o)
 	}
 }
 
@@ -54,13 +71,13 @@ func run(f *cli.Flags) action {
 	f.BoolVar(&o.NoSubreaper, "no-subreaper", false, "do not take over the container's orphans while it runs")
 	return func(e *env, operands []string) error {
 		o.Foreground = !*detach
-		return prepare(e, o, operands[0], func(o container.Options) error {
-			status, err := e.store.Run(o, *keep)
-			if err == nil && status != 0 {
-				return cli.Status(status)
-			}
-			return err
-		})
+		o.ID = operands[0]
+		defer begin(e, o)()
+		status, err := e.store.Run(*o, *keep)
+		if err == nil && status != 0 {
+			return cli.Status(status)
+		}
+		return err
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"ocibox/core/caps"
 	"ocibox/core/container"
 	"ocibox/core/fault"
-	"ocibox/core/pty"
 )
 
 // execFailed is the exit status of an exec that did not come to run anything,
@@ -83,12 +82,8 @@ func execute(e *env, o *container.ExecOptions, p *processFlags, operands []strin
 		own.Args = command
 		return own, p.apply(own)
 	}
-	signals, stop := pty.Signals()
-	defer stop()
-	o.Interrupt, o.Foreground, o.Warn = signals, foreground, e.log.warn
-	if e.log.debug() {
-		o.Steps = debugWriter{e.log}
-	}
+	o.Foreground = foreground
+	defer begin(e, &o.Options)()
 	status, err := e.store.Exec(*o)
 	switch {
 	case err != nil:

@@ -156,6 +156,16 @@ func (b *Bundle) give(top string, uid, gid uint32) {
 	}))
 }
 
+// OwnProgram makes the command line one that is the user's own file, a copy,
+// and gives its path.
+func (b *Bundle) OwnProgram() string {
+	b.t.Helper()
+	must(b.t, os.Remove(b.exec))
+	must(b.t, copyFile("/proc/self/exe", b.exec))
+	must(b.t, os.Lchown(b.exec, int(b.UID), int(b.GID)))
+	return b.exec
+}
+
 func (b *Bundle) isSelf(path string) bool {
 	self, err := os.Stat(b.exec)
 	other, err2 := os.Stat(path)
@@ -182,6 +192,10 @@ func link(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
 	}
+	return copyFile(from, to)
+}
+
+func copyFile(from, to string) error {
 	// A child that is forked meanwhile would hold it open for writing a moment
 	// longer, and the file could not be executed (go.dev/issue/22315).
 	syscall.ForkLock.RLock()

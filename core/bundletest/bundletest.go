@@ -36,10 +36,10 @@ const reapedEnv = "BUNDLETEST_REAPED"
 // the arguments after the program's name and returns the exit status.
 func Main(m *testing.M, cli func(args []string) int) {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], markSign) {
-		os.Exit(inside(os.Args[2], os.Args[3:]))
+		// A script's own path stands where a program's name does.
+		os.Exit(inside(filepath.Base(os.Args[2]), os.Args[3:]))
 	}
 	if os.Getenv(cliEnv) != "" {
-		os.Unsetenv(cliEnv)
 		os.Exit(cli(os.Args[1:]))
 	}
 	if os.Getenv(reapedEnv) != "" {

@@ -19,6 +19,7 @@ import (
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
+	"ocibox/core/seal"
 )
 
 // Options say how a container is created or run.
@@ -38,6 +39,9 @@ type Options struct {
 	// first ends the attempt; once the container runs in the foreground, it
 	// gets them.
 	Interrupt <-chan os.Signal
+	// Program is executed anew, from a sealed copy, where the container could
+	// write to its file otherwise.
+	Program seal.Program
 	// Warn is told what of the config.json has no effect.
 	Warn func(string)
 	// Steps, if not nil, gets the plan's steps before they are carried out.
@@ -136,6 +140,9 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
+		return nil, err
+	}
 	if o.Steps != nil {
 		if err := p.Explain(o.Steps, true); err != nil {
 			return nil, err
@@ -153,6 +160,19 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
 	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a, nil
+}
+
+// ownUIDs are the uids of the user namespace that was made for the container,
+// if any.
+func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
+	if s.Linux != nil {
+		for _, n := range s.Linux.Namespaces {
+			if n.Type == specs.UserNamespace && n.Path == "" {
+				return s.Linux.UIDMappings
+			}
+		}
+	}
+	return nil
 }
 
 func checkConsole(terminal bool, o Options) error {

@@ -90,6 +90,10 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Before, as the process may be read from a pipe, once.
+	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
+		return nil, err
+	}
 	if spec.Process, err = o.Process(spec.Process); err != nil {
 		return nil, err
 	}

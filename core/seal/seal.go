@@ -1,0 +1,106 @@
+// Package seal keeps a container from writing to the program of the runtime
+// that makes it (CVE-2019-5736). A process that enters a container before it
+// executes anything there can be followed by /proc/PID/exe to the runtime's own
+// file on the host; an entrypoint /proc/self/exe, or a script that names it as
+// its interpreter, even executes it. Where that file could be written to in the
+// container, the program is executed once more before, from what cannot be.
+package seal
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+	"ocibox/core/idmap"
+)
+
+// Program is how the running program is executed anew.
+type Program struct {
+	Args, Env []string // as it was started with
+	// Before, if not nil, is called when that is about to happen. It has to see
+	// to the signals that are caught: execve(2) forgets those that have come.
+	Before func() error
+}
+
+const selfExe = "/proc/self/exe"
+
+// Seal returns when nothing in the container can write to the file that the
+// process executes, and otherwise does not return but with an error: the
+// program begins again, as the same process with the same arguments,
+// environment, descriptors and limits. So it is to be called before anything is
+// made, and on the main thread: prctl(2) PR_SET_PDEATHSIG is lost with it.
+//
+// uids are those of the user namespace that is made for the container, empty
+// if there is none or they are not known.
+func (p Program) Seal(uids []specs.LinuxIDMapping) error {
+	var st unix.Stat_t
+	if err := unix.Stat(selfExe, &st); err != nil {
+		return fault.Op(err, "look at %s", selfExe)
+	}
+	if beyond(&st, uids) {
+		return nil
+	}
+	exe, err := os.Open(selfExe)
+	if err != nil {
+		return fault.Op(err, "open %s", selfExe)
+	}
+	defer exe.Close()
+	if ok, err := sealed(exe); err != nil {
+		return err
+	} else if ok {
+		return p.rename()
+	}
+	file, err := copyOf(exe)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// It would be executed again and again.
+	if ok, err := sealed(file); err != nil {
+		return err
+	} else if !ok {
+		return fault.Op(nil, "seal %s: the copy can be written to", selfExe)
+	}
+	if p.Before != nil {
+		if err := p.Before(); err != nil {
+			return err
+		}
+	}
+	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
+	// package syscall raised it.
+	err = syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), p.Args, p.Env)
+	return fault.Op(err, "execute a sealed copy of %s", selfExe)
+}
+
+// beyond says that no process of a user namespace with these uids can write to
+// the file or change its mode. No capability helps where the owner is not
+// mapped, user_namespaces(7); nor does an access control list grant more than
+// the group's bits, acl(5).
+func beyond(st *unix.Stat_t, uids []specs.LinuxIDMapping) bool {
+	_, mapped := idmap.ContainerID(uids, st.Uid)
+	return len(uids) > 0 && !mapped && st.Mode&0o022 == 0
+}
+
+// rename gives the process its name back: execve took it from the descriptor's
+// path.
+func (p Program) rename() error {
+	if len(p.Args) == 0 {
+		return nil
+	}
+	name, err := unix.BytePtrFromString(filepath.Base(p.Args[0]))
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+		runtime.KeepAlive(name)
+	}
+	if err != nil {
+		return fault.Op(err, "name the process")
+	}
+	return nil
+}
