@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ocibox/applets/cli"
 	"ocibox/applets/recvtty"
 	"ocibox/applets/rootfs"
@@ -17,18 +19,20 @@ import (
 )
 
 // Applet is one program of the binary. Run gets the arguments after the name
-// and returns nil, a cli.Status, or an error to print.
+// and returns nil, a cli.Status, or an error to print. Syntax is what completion
+// has to know of it.
 type Applet struct {
 	Name    string
 	Aliases []string
 	Summary string
 	Run     func(std cli.Std, args []string) error
+	Syntax  func() cli.Syntax
 }
 
 var table = []Applet{
-	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run},
-	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run},
-	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run},
+	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run, runtime.Syntax},
+	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
+	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
 }
 
 // unknownStatus is what a shell gives for a command that does not exist.
@@ -49,7 +53,14 @@ func Main(std cli.Std, args []string) int {
 	if len(args) == 0 {
 		args = []string{"ocibox"}
 	}
+	if err := privileged(); err != nil {
+		return cli.Report(std, "ocibox", err)
+	}
 	name := strings.TrimPrefix(filepath.Base(args[0]), "-")
+	if len(args) > 1 && args[1] == completeWord {
+		complete(std, name, args[2:])
+		return 0
+	}
 	if a := find(name); a != nil {
 		return cli.Report(std, a.Name, a.Run(std, args[1:]))
 	}
@@ -66,6 +77,8 @@ func Main(std cli.Std, args []string) int {
 		for _, n := range names() {
 			fmt.Fprintln(std.Out, n)
 		}
+	case "completion":
+		return cli.Report(std, "ocibox completion", completion(std, args[2:]))
 	case "--install":
 		return cli.Report(std, "ocibox", install(std, args[2:]))
 	default:
@@ -79,6 +92,24 @@ func Main(std cli.Std, args []string) int {
 	return 0
 }
 
+// privileged is an error if the binary was installed set-user-ID, set-group-ID
+// or with file capabilities: whoever may execute it could then do as its owner.
+// The kernel says so in the auxiliary vector, getauxval(3).
+func privileged() error {
+	vector, err := unix.Auxv()
+	if err != nil {
+		return fault.Op(err, "read the auxiliary vector")
+	}
+	const atSecure = 23
+	for _, entry := range vector {
+		if entry[0] == atSecure && entry[1] != 0 {
+			return fault.Op(nil, "runs with more privilege than its caller has: set-user-ID, set-group-ID or file capabilities").
+				WithHint("take them off the binary; a plain user needs none for containers of their own")
+		}
+	}
+	return nil
+}
+
 func names() []string {
 	var n []string
 	for _, a := range table {
@@ -89,7 +120,7 @@ func names() []string {
 
 func help(std cli.Std) {
 	fmt.Fprint(std.Out, "usage: ocibox APPLET [ARGUMENT…], or APPLET [ARGUMENT…] by a link of that name\n",
-		"       ocibox --list | --install [-s] DIR | --version\n\napplets:\n")
+		"       ocibox --list | --install [-s] DIR | completion bash|zsh|fish | --version\n\napplets:\n")
 	for _, a := range table {
 		fmt.Fprintf(std.Out, "  %-24s %s\n", strings.Join(append([]string{a.Name}, a.Aliases...), ", "), a.Summary)
 	}

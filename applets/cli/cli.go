@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/spf13/pflag"
-
 	"ocibox/core/fault"
 )
 
@@ -56,52 +54,6 @@ func Title(applet string, err error) string {
 		return applet + " " + c.Command
 	}
 	return applet
-}
-
-// Flags is a flag set with what its help text needs.
-type Flags struct {
-	*pflag.FlagSet
-	usage, summary string
-}
-
-// NewFlags makes the flag set of the applet or command name. usage is what
-// follows the name in the first line of the help text, summary is its body.
-func NewFlags(name, usage, summary string) *Flags {
-	f := &Flags{pflag.NewFlagSet(name, pflag.ContinueOnError), usage, summary}
-	f.SortFlags = false
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	return f
-}
-
-// Parse reads args. Where they ask for help it prints that to std.Out and
-// returns Status(0), which the caller passes on.
-func (f *Flags) Parse(std Std, args []string) error {
-	err := f.FlagSet.Parse(args)
-	if errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.Name(), f.usage, f.summary)
-		if f.HasAvailableFlags() {
-			fmt.Fprintf(std.Out, "\noptions:\n%s", f.FlagUsages())
-		}
-		return Status(0)
-	}
-	if err != nil {
-		return fault.Op(err, "command line").WithHint("%s --help lists the options", f.Name())
-	}
-	return nil
-}
-
-// Operands returns the operands, of which there must be at least min and, unless
-// max is negative, at most max.
-func (f *Flags) Operands(min, max int) ([]string, error) {
-	n := f.NArg()
-	switch {
-	case n < min:
-		return nil, fault.Op(nil, "%d operands given, %d needed", n, min).WithHint("usage: %s %s", f.Name(), f.usage)
-	case max >= 0 && n > max:
-		return nil, fault.Op(nil, "unexpected operand %q", f.Arg(max)).WithHint("usage: %s %s", f.Name(), f.usage)
-	}
-	return f.FlagSet.Args(), nil
 }
 
 // Report prints err as "name: err" and its hint on a second line, and returns

@@ -27,17 +27,31 @@ modes:
 A SOCKET that an earlier run left behind is replaced. The status is 0 after a
 session, and 128 plus the number of the signal that ended recvtty.`
 
+// flags are the applet's.
+type flags struct {
+	*cli.Flags
+	mode, pidFile *string
+	noStdin       *bool
+}
+
+func newFlags() flags {
+	f := cli.NewFlags("recvtty", "[OPTION…] SOCKET", summary)
+	return flags{
+		Flags:   f,
+		mode:    f.Choice("mode", "m", []string{"single", "null"}, "what to do with terminals"),
+		pidFile: f.String("pid-file", "", "write the process id to `FILE` once the socket listens; removed at the end"),
+		noStdin: f.Bool("no-stdin", false, "read nothing from standard input (null never does)"),
+	}
+}
+
+// Syntax is the applet's command line, for completion.
+func Syntax() cli.Syntax { return cli.Syntax{Flags: newFlags().Flags} }
+
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
-	f := cli.NewFlags("recvtty", "[-m single|null] [--pid-file FILE] [--no-stdin] SOCKET", summary)
-	mode := f.StringP("mode", "m", "single", "what to do with terminals: single or null")
-	pidFile := f.String("pid-file", "", "write the process id to `FILE` once the socket listens; removed at the end")
-	noStdin := f.Bool("no-stdin", false, "read nothing from standard input (null never does)")
+	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err
-	}
-	if *mode != "single" && *mode != "null" {
-		return fault.Op(nil, "mode %q: must be single or null", *mode)
 	}
 	ops, err := f.Operands(1, 1)
 	if err != nil {
@@ -50,16 +64,16 @@ func Run(std cli.Std, args []string) error {
 		return err
 	}
 	defer l.Close()
-	if *pidFile != "" {
-		if err := files.Replace(*pidFile, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
+	if *f.pidFile != "" {
+		if err := files.Replace(*f.pidFile, fmt.Appendln(nil, os.Getpid()), 0o644); err != nil {
 			return err
 		}
-		defer removePid(*pidFile)
+		defer removePid(*f.pidFile)
 	}
-	if *mode == "null" {
+	if *f.mode == "null" {
 		return null(std, l, signals)
 	}
-	if *noStdin {
+	if *f.noStdin {
 		std.In = nil
 	}
 	return single(std, l, signals)

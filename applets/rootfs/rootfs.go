@@ -23,12 +23,29 @@ host has no busybox, its own shell and the programs that go with one.
 Files in DIR that are in the way of a copy are replaced, others stay. Setuid
 bits are not carried over.`
 
+// flags are the applet's.
+type flags struct {
+	*cli.Flags
+	quiet, noBusybox *bool
+	busybox          *string
+}
+
+func newFlags() flags {
+	f := cli.NewFlags("rootfs", usage, summary)
+	return flags{
+		Flags:     f,
+		quiet:     f.BoolP("quiet", "q", false, "print nothing but errors"),
+		busybox:   f.String("busybox", "", "install this busybox, a `PATH` or a name, besides each PROGRAM"),
+		noBusybox: f.Bool("no-busybox", false, "without a PROGRAM, take the host's own programs even if it has a busybox"),
+	}
+}
+
+// Syntax is the applet's command line, for completion.
+func Syntax() cli.Syntax { return cli.Syntax{Flags: newFlags().Flags} }
+
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
-	f := cli.NewFlags("rootfs", usage, summary)
-	quiet := f.BoolP("quiet", "q", false, "print nothing but errors")
-	busybox := f.String("busybox", "", "install this busybox, a `PATH` or a name, besides each PROGRAM")
-	noBusybox := f.Bool("no-busybox", false, "without a PROGRAM, take the host's own programs even if it has a busybox")
+	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err
 	}
@@ -37,24 +54,24 @@ func Run(std cli.Std, args []string) error {
 		return err
 	}
 	switch {
-	case f.Changed("busybox") && *busybox == "":
+	case f.Changed("busybox") && *f.busybox == "":
 		return fault.Op(nil, "--busybox: the path is empty")
-	case *noBusybox && *busybox != "":
+	case *f.noBusybox && *f.busybox != "":
 		return fault.Op(nil, "--busybox and --no-busybox exclude each other")
-	case *noBusybox && len(ops) > 1:
+	case *f.noBusybox && len(ops) > 1:
 		return fault.Op(nil, "--no-busybox has no effect where programs are named")
 	}
 	r, err := rootfs.Build(rootfs.Options{
 		Dir:       ops[0],
 		Programs:  ops[1:],
 		Path:      os.Getenv("PATH"),
-		Busybox:   *busybox,
-		NoBusybox: *noBusybox,
+		Busybox:   *f.busybox,
+		NoBusybox: *f.noBusybox,
 	})
 	if err != nil {
 		return err
 	}
-	if *quiet {
+	if *f.quiet {
 		return nil
 	}
 	if len(r.Missing) > 0 {

@@ -6,86 +6,80 @@ import (
 	"ocibox/core/pty"
 )
 
-// bundleFlags are those of every command that makes a container.
-func bundleFlags(e *env, f *cli.Flags) *container.Options {
-	o := &container.Options{Warn: e.log.warn}
-	if e.log.debug {
-		o.Steps = debugWriter{e.log}
-	}
-	f.StringVarP(&o.Bundle, "bundle", "b", "", "the bundle's directory (default: the working directory)")
-	f.StringVar(&o.PidFile, "pid-file", "", "write the pid of the container's init to this file")
-	f.StringVar(&o.ConsoleSocket, "console-socket", "", "socket that takes the container's terminal")
-	f.IntVar(&o.PreserveFDs, "preserve-fds", 0, "pass this many descriptors, from 3 up, to the container")
+// planFlags are those of every command that reads a bundle.
+func planFlags(f *cli.Flags) *container.Options {
+	o := &container.Options{}
+	f.StringVarP(&o.Bundle, "bundle", "b", "", "the bundle, a `DIR` (default: the working directory)")
+	f.StringVarP(&o.Config, "config", "f", "", "`FILE` to read in place of the bundle's config.json")
+	f.BoolVar(&o.NoPivot, "no-pivot", false, "move the root over / where pivot_root(2) cannot be used, in an initramfs; the host's mounts are then less well hidden")
+	f.BoolVar(&o.NoKeyring, "no-new-keyring", false, "let the container have the caller's session keyring")
+	f.IntVar(&o.PreserveFDs, "preserve-fds", 0, "pass `N` descriptors, from 3 up, to the container")
 	return o
 }
 
-// parseID reads the flags and the one operand, the container's id.
-func parseID(e *env, f *cli.Flags, args []string) (string, error) {
-	if err := f.Parse(e.std, args); err != nil {
-		return "", err
-	}
-	ops, err := f.Operands(1, 1)
-	if err != nil {
-		return "", err
-	}
-	return ops[0], nil
+// createFlags are those of every command that makes a container.
+func createFlags(f *cli.Flags) *container.Options {
+	o := planFlags(f)
+	f.StringVar(&o.PidFile, "pid-file", "", "write the pid of the container's init to `FILE`")
+	f.StringVar(&o.ConsoleSocket, "console-socket", "", "`SOCKET` that takes the container's terminal")
+	f.StringVar(&o.PidfdSocket, "pidfd-socket", "", "`SOCKET` that takes a pidfd of the container's init")
+	return o
 }
 
-func create(e *env, f *cli.Flags, args []string) error {
-	o := bundleFlags(e, f)
-	var err error
-	if o.ID, err = parseID(e, f, args); err != nil {
-		return err
-	}
+// prepare puts to the options what does not come from flags, and runs with
+// them. A signal ends the attempt meanwhile.
+func prepare(e *env, o *container.Options, id string, do func(container.Options) error) error {
 	signals, stop := pty.Signals()
 	defer stop()
-	o.Interrupt = signals
-	return e.store.Create(*o)
+	o.ID, o.Interrupt, o.Warn = id, signals, e.log.warn
+	if e.log.debug() {
+		o.Steps = debugWriter{e.log}
+	}
+	return do(*o)
 }
 
-func run(e *env, f *cli.Flags, args []string) error {
-	o := bundleFlags(e, f)
+func create(f *cli.Flags) action {
+	o := createFlags(f)
+	f.Bool("no-subreaper", false, "do not take over the container's orphans")
+	f.NoEffect("no-subreaper", "create does not stay to take them")
+	return func(e *env, operands []string) error {
+		return prepare(e, o, operands[0], e.store.Create)
+	}
+}
+
+func run(f *cli.Flags) action {
+	o := createFlags(f)
 	detach := f.BoolP("detach", "d", false, "leave the container running and return")
 	keep := f.Bool("keep", false, "keep the container's state when it has ended")
-	var err error
-	if o.ID, err = parseID(e, f, args); err != nil {
-		return err
+	f.BoolVar(&o.NoSubreaper, "no-subreaper", false, "do not take over the container's orphans while it runs")
+	return func(e *env, operands []string) error {
+		o.Foreground = !*detach
+		return prepare(e, o, operands[0], func(o container.Options) error {
+			status, err := e.store.Run(o, *keep)
+			if err == nil && status != 0 {
+				return cli.Status(status)
+			}
+			return err
+		})
 	}
-	signals, stop := pty.Signals()
-	defer stop()
-	o.Interrupt = signals
-	o.Foreground = !*detach
-	status, err := e.store.Run(*o, *keep)
-	if err == nil && status != 0 {
-		return cli.Status(status)
-	}
-	return err
 }
 
-func start(e *env, f *cli.Flags, args []string) error {
-	id, err := parseID(e, f, args)
-	if err != nil {
-		return err
-	}
-	return e.store.Start(id)
+func start(*cli.Flags) action {
+	return func(e *env, operands []string) error { return e.store.Start(operands[0]) }
 }
 
-func explain(e *env, f *cli.Flags, args []string) error {
-	o := container.Options{ID: "explained"}
-	f.StringVarP(&o.Bundle, "bundle", "b", "", "the bundle's directory (default: the working directory)")
+func explain(f *cli.Flags) action {
+	o := planFlags(f)
 	all := f.Bool("all", false, "list also what closes descriptors, and each capability that is dropped")
-	if err := f.Parse(e.std, args); err != nil {
-		return err
+	return func(e *env, _ []string) error {
+		o.ID = "explained"
+		_, p, err := container.Compile(*o, false)
+		if err != nil {
+			return err
+		}
+		for _, w := range p.Warnings {
+			e.log.warn(w)
+		}
+		return p.Explain(e.std.Out, *all)
 	}
-	if _, err := f.Operands(0, 0); err != nil {
-		return err
-	}
-	_, p, err := container.Compile(o, false)
-	if err != nil {
-		return err
-	}
-	for _, w := range p.Warnings {
-		e.log.warn(w)
-	}
-	return p.Explain(e.std.Out, *all)
 }

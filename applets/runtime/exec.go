@@ -37,43 +37,40 @@ func newProcessFlags(f *cli.Flags) *processFlags {
 	f.StringArrayVarP(&p.env, "env", "e", nil, "set a variable, `NAME=VALUE`")
 	f.StringVarP(&p.user, "user", "u", "", "numbers of the user and the group, `UID[:GID]`")
 	f.StringArrayVarP(&p.gids, "additional-gids", "g", nil, "add a supplementary group, by its number")
-	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add a capability to the bounding, effective and permitted sets")
+	f.StringArrayVarP(&p.caps, "cap", "c", nil, "add `CAP_NAME` to the bounding, effective and permitted sets")
 	f.StringVar(&p.label, "process-label", "", "SELinux label of the process")
 	f.StringVar(&p.apparmor, "apparmor", "", "AppArmor profile of the process")
 	f.BoolVar(&p.noNewPrivs, "no-new-privs", false, "let no execve give the process privileges")
 	return p
 }
 
-func execCommand(e *env, f *cli.Flags, args []string) error {
+func execCommand(f *cli.Flags) action {
 	f.SetInterspersed(false)
 	p := newProcessFlags(f)
-	o := container.ExecOptions{Options: container.Options{Warn: e.log.warn}}
-	if e.log.debug {
-		o.Steps = debugWriter{e.log}
-	}
+	o := &container.ExecOptions{}
 	detach := f.BoolP("detach", "d", false, "return when the process runs")
-	f.StringVar(&o.ConsoleSocket, "console-socket", "", "socket that takes the process's terminal")
-	f.StringVar(&o.PidfdSocket, "pidfd-socket", "", "socket that takes a pidfd of the process")
-	f.StringVar(&o.PidFile, "pid-file", "", "write the process's pid to this file")
+	f.StringVar(&o.ConsoleSocket, "console-socket", "", "`SOCKET` that takes the process's terminal")
+	f.StringVar(&o.PidfdSocket, "pidfd-socket", "", "`SOCKET` that takes a pidfd of the process")
+	f.StringVar(&o.PidFile, "pid-file", "", "write the process's pid to `FILE`")
 	f.IntVar(&o.PreserveFDs, "preserve-fds", 0, "pass this many descriptors, from 3 up, to the process")
 	cgroups := f.StringArray("cgroup", nil, "cgroup below the container's (not built)")
 	f.Bool("ignore-paused", false, "go on in a paused container (there is none: nothing pauses)")
-	if err := f.Parse(e.std, args); err != nil {
-		return err
+	return func(e *env, operands []string) error {
+		for _, cgroup := range *cgroups {
+			if cgroup != "" {
+				return &cli.Failure{Status: execFailed, Err: fault.Op(nil, "--cgroup %s: part of cgroups, not built yet", cgroup)}
+			}
+		}
+		return execute(e, o, p, operands, !*detach)
 	}
-	operands, err := f.Operands(1, -1)
-	if err != nil {
-		return err
-	}
+}
+
+// execute runs the process in the container that operands begin with.
+func execute(e *env, o *container.ExecOptions, p *processFlags, operands []string, foreground bool) error {
 	o.ID = operands[0]
 	command := operands[1:]
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
-	}
-	for _, cgroup := range *cgroups {
-		if cgroup != "" {
-			return &cli.Failure{Status: execFailed, Err: fault.Op(nil, "--cgroup %s: part of cgroups, not built yet", cgroup)}
-		}
 	}
 	if len(command) == 0 && p.file == "" {
 		return &cli.Failure{Status: execFailed, Err: fault.Op(nil, "no command given").WithHint("--process FILE gives one, too")}
@@ -88,8 +85,11 @@ func execCommand(e *env, f *cli.Flags, args []string) error {
 	}
 	signals, stop := pty.Signals()
 	defer stop()
-	o.Interrupt, o.Foreground = signals, !*detach
-	status, err := e.store.Exec(o)
+	o.Interrupt, o.Foreground, o.Warn = signals, foreground, e.log.warn
+	if e.log.debug() {
+		o.Steps = debugWriter{e.log}
+	}
+	status, err := e.store.Exec(*o)
 	switch {
 	case err != nil:
 		return &cli.Failure{Status: execFailed, Err: err}

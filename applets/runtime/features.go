@@ -1,45 +1,61 @@
 package runtime
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"ocibox/applets/cli"
 	"ocibox/core/caps"
+	"ocibox/core/container"
 	"ocibox/core/mounts"
 	"ocibox/core/namespace"
+	"ocibox/core/plan"
 )
 
-// features prints what is built, from the tables that the code uses. What it
-// says false to is refused in a config.json.
-func featuresCommand(e *env, f *cli.Flags, args []string) error {
-	if err := f.Parse(e.std, args); err != nil {
-		return err
-	}
-	if _, err := f.Operands(0, 0); err != nil {
-		return err
-	}
-	no, yes := new(bool), new(bool)
-	*yes = true
+// featuresCommand prints what is built, from the tables that the code uses
+// (runtime-spec, features.md and features-linux.md). What it says false to is
+// refused in a config.json.
+func featuresCommand(*cli.Flags) action {
+	return func(e *env, _ []string) error { return printJSON(e.std.Out, supported(), "  ") }
+}
+
+// hookNames are those of config.md, "POSIX-platform Hooks".
+var hookNames = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+
+func supported() features.Features {
+	notYet := plan.NotYet()
+	is := func(field string) *bool { return new(!slices.Contains(notYet, field)) }
 	linux := &features.Linux{
-		Capabilities:    caps.Known().Names(),
-		Cgroup:          &features.Cgroup{V1: no, V2: no, Systemd: no, SystemdUser: no, Rdma: no},
-		Seccomp:         &features.Seccomp{Enabled: no},
-		Apparmor:        &features.Apparmor{Enabled: yes},
-		Selinux:         &features.Selinux{Enabled: yes},
-		IntelRdt:        &features.IntelRdt{Enabled: no},
-		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: no}},
-		NetDevices:      &features.NetDevices{Enabled: no},
+		Capabilities: caps.Known().Names(),
+		Cgroup: &features.Cgroup{
+			V1: is("linux.resources"), V2: is("linux.resources"), Rdma: is("linux.resources"),
+			// The flags that ask for systemd are accepted, and have no effect.
+			Systemd: new(false), SystemdUser: new(false),
+		},
+		Seccomp:         &features.Seccomp{Enabled: is("linux.seccomp")},
+		Apparmor:        &features.Apparmor{Enabled: is("process.apparmorProfile")},
+		Selinux:         &features.Selinux{Enabled: is("process.selinuxLabel")},
+		IntelRdt:        &features.IntelRdt{Enabled: is("linux.intelRdt"), Schemata: is("linux.intelRdt"), Monitoring: is("linux.intelRdt")},
+		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: new(slices.Contains(mounts.Words(), "idmap"))}},
+		NetDevices:      &features.NetDevices{Enabled: is("linux.netDevices")},
 	}
 	for _, k := range namespace.Kinds {
 		linux.Namespaces = append(linux.Namespaces, string(k.Type))
 	}
-	return printJSON(e.std.Out, features.Features{
+	f := features.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
-		Hooks:         []string{},
 		MountOptions:  mounts.Words(),
 		Linux:         linux,
 		Annotations:   map[string]string{"org.ocibox.version": cli.Version},
-	}, "  ")
+		// Whoever takes config.json from others has to look at these.
+		PotentiallyUnsafeConfigAnnotations: container.Annotations(),
+		Hooks:                              []string{},
+	}
+	if *is("hooks") {
+		f.Hooks = hookNames
+	}
+	return f
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -10,21 +11,62 @@ import (
 	"ocibox/core/fault"
 )
 
-func kill(e *env, f *cli.Flags, args []string) error {
-	if err := f.Parse(e.std, args); err != nil {
-		return err
+func kill(f *cli.Flags) action {
+	all := f.BoolP("all", "a", false, "send it to every process of the container, also of one whose init has ended")
+	many := f.BoolP("regex", "r", false, regexUsage)
+	return func(e *env, operands []string) error {
+		sig := unix.SIGTERM
+		if len(operands) == 2 {
+			var err error
+			if sig, err = parseSignal(operands[1]); err != nil {
+				return err
+			}
+		}
+		send := e.store.Kill
+		if *all {
+			send = e.store.KillAll
+		}
+		return e.each(operands[0], *many, func(id string) error { return send(id, sig) })
 	}
-	ops, err := f.Operands(1, 2)
+}
+
+func deleteCommand(f *cli.Flags) action {
+	force := f.BoolP("force", "f", false, "kill the container first if it runs; no error if it is not there")
+	many := f.BoolP("regex", "r", false, regexUsage)
+	return func(e *env, operands []string) error {
+		return e.each(operands[0], *many, func(id string) error { return e.store.Delete(id, *force) })
+	}
+}
+
+const regexUsage = "ID is a regular expression (RE2): every container that it matches anywhere in the id"
+
+// each calls do with the id or, where there may be many, with every container's
+// id that it matches as a regular expression. A failure does not keep it from
+// the others; none that matches is no error, as with crun.
+func (e *env) each(id string, many bool, do func(id string) error) error {
+	if !many {
+		return do(id)
+	}
+	re, err := regexp.Compile(id)
 	if err != nil {
-		return err
+		return fault.Op(err, "--regex %q", id)
 	}
-	sig := unix.SIGTERM
-	if len(ops) == 2 {
-		if sig, err = parseSignal(ops[1]); err != nil {
-			return err
+	containers, unread := e.store.List()
+	var failed []string
+	matched := 0
+	for _, c := range containers {
+		if !re.MatchString(c.ID) {
+			continue
+		}
+		matched++
+		if err := do(c.ID); err != nil {
+			failed = append(failed, err.Error())
 		}
 	}
-	return e.store.Kill(ops[0], sig)
+	if len(failed) > 0 {
+		return fault.Op(nil, "%d of %d containers: %s", len(failed), matched, strings.Join(failed, "; "))
+	}
+	return unread
 }
 
 // maxSignal is the kernel's _NSIG on every architecture that we build for.
@@ -65,13 +107,4 @@ func parseSignal(s string) (unix.Signal, error) {
 		}
 	}
 	return 0, fault.Op(nil, "%s is no signal", s)
-}
-
-func deleteCommand(e *env, f *cli.Flags, args []string) error {
-	force := f.BoolP("force", "f", false, "kill the container first if it runs; no error if it is not there")
-	id, err := parseID(e, f, args)
-	if err != nil {
-		return err
-	}
-	return e.store.Delete(id, *force)
 }

@@ -16,19 +16,13 @@ import (
 	"ocibox/core/fault"
 )
 
-func ps(e *env, f *cli.Flags, args []string) error {
+func ps(f *cli.Flags) action {
 	f.SetInterspersed(false)
-	format := f.StringP("format", "f", "table", "table or json")
-	if err := f.Parse(e.std, args); err != nil {
-		return err
-	}
-	operands, err := f.Operands(1, -1)
-	if err != nil {
-		return err
-	}
-	if *format != "table" && *format != "json" {
-		return fault.Op(nil, "--format %s is not table or json", *format)
-	}
+	format := f.Choice("format", "f", []string{"table", "json"}, "form of the list")
+	return func(e *env, operands []string) error { return listProcesses(e, operands, *format) }
+}
+
+func listProcesses(e *env, operands []string, format string) error {
 	c, err := e.store.Load(operands[0])
 	if err != nil {
 		return err
@@ -37,7 +31,7 @@ func ps(e *env, f *cli.Flags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *format == "json" {
+	if format == "json" {
 		return json.NewEncoder(e.std.Out).Encode(pids)
 	}
 	options := operands[1:]

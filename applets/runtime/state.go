@@ -11,7 +11,6 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
-	"ocibox/core/fault"
 )
 
 // record is a container as state and list print it: the fields of runtime.md,
@@ -46,47 +45,38 @@ func owner(uid uint32) string {
 	return users[0].Name
 }
 
-func state(e *env, f *cli.Flags, args []string) error {
-	id, err := parseID(e, f, args)
-	if err != nil {
-		return err
-	}
-	c, err := e.store.Load(id)
-	if err != nil {
-		return err
-	}
-	r, err := newRecord(c)
-	if err != nil {
-		return err
-	}
-	return printJSON(e.std.Out, r, "  ")
-}
-
-func list(e *env, f *cli.Flags, args []string) error {
-	format := f.StringP("format", "f", "table", "table or json")
-	quiet := f.BoolP("quiet", "q", false, "only the ids")
-	if err := f.Parse(e.std, args); err != nil {
-		return err
-	}
-	if _, err := f.Operands(0, 0); err != nil {
-		return err
-	}
-	if *format != "table" && *format != "json" {
-		return fault.Op(nil, "--format %s is not table or json", *format)
-	}
-	containers, failed := e.store.List()
-	records := []record{}
-	for _, c := range containers {
+func state(*cli.Flags) action {
+	return func(e *env, operands []string) error {
+		c, err := e.store.Load(operands[0])
+		if err != nil {
+			return err
+		}
 		r, err := newRecord(c)
 		if err != nil {
 			return err
 		}
-		records = append(records, r)
+		return printJSON(e.std.Out, r, "  ")
 	}
-	if err := printList(e, records, *format, *quiet); err != nil {
-		return err
+}
+
+func list(f *cli.Flags) action {
+	format := f.Choice("format", "f", []string{"table", "json"}, "form of the list")
+	quiet := f.BoolP("quiet", "q", false, "only the ids")
+	return func(e *env, _ []string) error {
+		containers, failed := e.store.List()
+		records := []record{}
+		for _, c := range containers {
+			r, err := newRecord(c)
+			if err != nil {
+				return err
+			}
+			records = append(records, r)
+		}
+		if err := printList(e, records, *format, *quiet); err != nil {
+			return err
+		}
+		return failed
 	}
-	return failed
 }
 
 func printList(e *env, records []record, format string, quiet bool) error {

@@ -25,9 +25,14 @@ import (
 type Options struct {
 	ID            string
 	Bundle        string // "" for the working directory
+	Config        string // a file in place of the bundle's config.json, or ""
 	PidFile       string // gets the init's pid, or ""
 	ConsoleSocket string // takes the terminal's master, or ""
+	PidfdSocket   string // takes a pidfd of the init, or ""
 	PreserveFDs   int    // descriptors from 3 up for the process
+	NoPivot       bool   // the root is moved over "/" instead of pivot_root(2)
+	NoKeyring     bool   // the process keeps the caller's session keyring
+	NoSubreaper   bool   // in the foreground, do not take over the container's orphans
 	Foreground    bool   // the caller stays, with the terminal or the streams
 	// Interrupt, if not nil, brings SIGHUP, SIGINT, SIGQUIT or SIGTERM. The
 	// first ends the attempt; once the container runs in the foreground, it
@@ -66,7 +71,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, fault.Op(err, "find the working directory")
 	}
-	spec, config, err := bundle.Load(dir)
+	spec, config, err := o.load(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +83,8 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	if err := modules(&host, spec); err != nil {
 		return nil, nil, err
 	}
-	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started, PreserveFDs: o.PreserveFDs}
+	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started,
+		PreserveFDs: o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
 			return nil, nil, err
@@ -101,6 +107,14 @@ func (o Options) size(p *specs.Process) {
 	if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
 		p.ConsoleSize = &specs.Box{Height: uint(size.Row), Width: uint(size.Col)}
 	}
+}
+
+// load reads the config.json of the bundle dir, or what is given in its place.
+func (o Options) load(dir string) (*specs.Spec, []byte, error) {
+	if o.Config == "" {
+		return bundle.Load(dir)
+	}
+	return bundle.LoadFile(o.Config)
 }
 
 // Create creates a container, whose init then waits for Start.
@@ -404,6 +418,9 @@ func (a *attempt) record() error {
 	}
 	a.c.Pid, a.c.StartTime, a.c.MountID = a.proc.Pid, start, namespace.MountID(a.proc.Pid)
 	if err := a.writePid(); err != nil {
+		return err
+	}
+	if err := a.sendPidfds(); err != nil {
 		return err
 	}
 	return a.c.save()

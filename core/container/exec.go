@@ -10,13 +10,11 @@ import (
 	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/plan"
-	"ocibox/core/pty"
 )
 
 // ExecOptions say how a process is executed in a container.
 type ExecOptions struct {
-	Options            // all but Bundle
-	PidfdSocket string // takes a pidfd of the process, or ""
+	Options // all but Bundle
 	// Process makes the process out of that of the container's config.json,
 	// which it may change.
 	Process func(own *specs.Process) (*specs.Process, error)
@@ -130,20 +128,9 @@ func (a *attempt) announce(socket string) error {
 	a.close = append(a.close, func() { unix.Close(pidfd) })
 	a.signal = func(sig unix.Signal) error { return unix.PidfdSendSignal(pidfd, sig, nil, 0) }
 	if socket != "" {
-		// The text is runc's.
-		if err := sendFD(socket, pidfd, "setns"); err != nil {
-			return fault.Op(err, "send a pidfd")
+		if err := sendPidfd(socket, pidfd, "setns"); err != nil {
+			return err
 		}
 	}
 	return a.writePid()
-}
-
-// sendFD sends a descriptor over the unix socket path, with a text.
-func sendFD(path string, fd int, text string) error {
-	sock, err := pty.Dial(path)
-	if err != nil {
-		return err
-	}
-	defer sock.Close()
-	return unix.Sendmsg(int(sock.Fd()), []byte(text), unix.UnixRights(fd), nil, 0)
 }

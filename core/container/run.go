@@ -31,8 +31,10 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		defer signal.Stop(signals)
 		// Processes that the container's init leaves behind become ours, not
 		// the host's init's, while we are there to reap them.
-		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-			return 0, fault.Op(err, "become a subreaper")
+		if !o.NoSubreaper {
+			if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+				return 0, fault.Op(err, "become a subreaper")
+			}
 		}
 	}
 	err = a.launch()

@@ -15,9 +15,15 @@ import (
 // Dial connects to the console socket path. The descriptor is close-on-exec and
 // blocking: it is for a child that sends the master over it by sendmsg(2).
 func Dial(path string) (*os.File, error) {
+	return Connect("console socket", path, "start a receiver on it first, such as: recvtty "+path)
+}
+
+// Connect connects to a stream socket that takes descriptors. what is what its
+// errors call it, hint what to do when nobody listens, or "".
+func Connect(what, path, hint string) (*os.File, error) {
 	addr, release, err := address(path)
 	if err != nil {
-		return nil, fault.Op(err, "console socket %s", path)
+		return nil, fault.Op(err, "%s %s", what, path)
 	}
 	defer release()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -26,7 +32,7 @@ func Dial(path string) (*os.File, error) {
 	}
 	if err := connect(fd, addr); err != nil {
 		unix.Close(fd)
-		return nil, refusal(path, err)
+		return nil, refusal(what, path, hint, err)
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
@@ -43,15 +49,14 @@ func connect(fd int, addr unix.Sockaddr) error {
 
 // refusal tells apart what connect gives ECONNREFUSED for: a file that is not a
 // socket, and a socket without a process.
-func refusal(path string, err error) error {
+func refusal(what, path, hint string, err error) error {
 	if err != unix.ECONNREFUSED {
-		return fault.Op(err, "connect to console socket %s", path)
+		return fault.Op(err, "connect to %s %s", what, path)
 	}
 	if info, e := os.Stat(path); e == nil && info.Mode().Type() != fs.ModeSocket {
-		return fault.Op(nil, "console socket %s: is not a socket", path)
+		return fault.Op(nil, "%s %s: is not a socket", what, path)
 	}
-	return fault.Op(nil, "console socket %s: nobody listens on it", path).
-		WithHint("start a receiver on it first, such as: recvtty %s", path)
+	return fault.Op(nil, "%s %s: nobody listens on it", what, path).WithHint("%s", hint)
 }
 
 // pathMax is the longest path that sun_path holds beside its NUL (unix(7)).

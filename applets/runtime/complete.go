@@ -1,0 +1,62 @@
+package runtime
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/applets/cli"
+	"ocibox/core/caps"
+	"ocibox/core/container"
+	"ocibox/core/namespace"
+)
+
+// Syntax is the applet's command line, for completion.
+func Syntax() cli.Syntax {
+	g := newGlobals()
+	s := cli.Syntax{Flags: g.Flags}
+	values := func(word string) []cli.Candidate { return values(g, word) }
+	for i := range commands {
+		c := &commands[i]
+		f, _ := c.newFlags()
+		s.Commands = append(s.Commands, cli.Command{
+			Candidate: cli.Candidate{Word: c.name, About: c.summary},
+			Syntax:    cli.Syntax{Flags: f, Values: values},
+		})
+	}
+	return s
+}
+
+// values are the candidates for a word of the commands' help.
+func values(g *globals, word string) (list []cli.Candidate) {
+	add := func(word, about string) { list = append(list, cli.Candidate{Word: word, About: about}) }
+	switch word {
+	case "ID":
+		root, err := g.stateRoot()
+		if err != nil {
+			return nil // what is wrong is told when the command is run
+		}
+		// Containers that cannot be read have a name all the same, but nothing
+		// can be done to them by it.
+		all, _ := container.Store{Root: root}.List()
+		for _, c := range all {
+			add(c.ID, c.Bundle)
+		}
+	case "SIGNAL":
+		for n := unix.Signal(1); n < rtMin; n++ {
+			if name := unix.SignalName(n); name != "" {
+				add(strings.TrimPrefix(name, "SIG"), strconv.Itoa(int(n)))
+			}
+		}
+	case "TYPE[=FILE]":
+		for _, k := range namespace.Kinds {
+			add(string(k.Type), "")
+		}
+	case "CAP_NAME":
+		for _, name := range caps.Known().Names() {
+			add(name, "")
+		}
+	}
+	return list
+}

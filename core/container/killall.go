@@ -1,0 +1,92 @@
+package container
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// KillAll sends a signal to every process of the container, also to those of
+// one without a pid namespace whose init has ended: see Members. What is born
+// meanwhile gets SIGKILL too, but no other signal.
+func (s Store) KillAll(id string, sig unix.Signal) error {
+	c, err := s.Load(id)
+	if err != nil {
+		return err
+	}
+	told := map[process]bool{}
+	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); {
+		fresh, err := c.signalMembers(sig, told)
+		if err != nil {
+			return err
+		}
+		if len(told) == 0 {
+			return c.notRunning()
+		}
+		if fresh == 0 || sig != unix.SIGKILL {
+			return nil
+		}
+	}
+	return fault.Op(nil, "the processes of %s make others faster than they are killed", id)
+}
+
+// process is one process for good, as a pid alone is not.
+type process struct {
+	pid   int
+	start uint64
+}
+
+// signalMembers sends sig to the processes of the container that are not in
+// told yet, which gets them, and counts them.
+func (c *Container) signalMembers(sig unix.Signal, told map[process]bool) (int, error) {
+	pids, err := c.Members()
+	if err != nil {
+		return 0, err
+	}
+	fds := map[int]int{}
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return 0, fault.Op(err, "open process %d", pid)
+		}
+		fds[pid] = fd
+	}
+	// A pid may have gone to a process of somebody else before it was opened.
+	// Who is a member now was one then, or the descriptor leads to nobody.
+	if pids, err = c.Members(); err != nil {
+		return 0, err
+	}
+	fresh := 0
+	for pid, fd := range fds {
+		start, err := startTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		p := process{pid, start}
+		if start == 0 || told[p] || !slices.Contains(pids, pid) {
+			continue
+		}
+		err = unix.PidfdSendSignal(fd, sig, nil, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return 0, fault.Op(err, "send %s to process %d", unix.SignalName(sig), pid)
+		}
+		told[p] = true
+		fresh++
+	}
+	return fresh, nil
+}
