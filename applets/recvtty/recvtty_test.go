@@ -362,7 +362,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{nil, "0 operands given, 1 needed"},
 		{[]string{"a", "b"}, `unexpected operand "b"`},
-		{[]string{"-m", "both", at("s")}, `mode "both": must be single or null`},
+		{[]string{"-m", "both", at("s")}, `--mode both: is not single or null`},
 		{[]string{"--what", at("s")}, "unknown flag: --what"},
 		{[]string{at("file")}, "exists and is not a socket"},
 		{[]string{dir}, "exists and is not a socket"},
@@ -394,7 +394,7 @@ func TestHelp(t *testing.T) {
 	if !errors.As(err, &s) || s != 0 {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"usage: recvtty [-m single|null]", "--pid-file FILE", "--no-stdin"} {
+	for _, part := range []string{"usage: recvtty [OPTION…] SOCKET", "--pid-file FILE", "--no-stdin"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("help lacks %q:\n%s", part, out.String())
 		}

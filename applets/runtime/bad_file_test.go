@@ -105,7 +105,7 @@ func TestBadCommandLine(t *testing.T) {
 		{"log nowhere", []string{"--log", "BUNDLE/none/log", "create", "--bundle", "BUNDLE", "ID"}, []string{"open the log", "BUNDLE/none/log: no such file or directory"}},
 		{"log format", []string{"--log-format", "xml", "list"}, []string{"--log-format xml"}},
 		{"rootless", []string{"--root=", "--rootless", "maybe", "list"}, []string{"--rootless maybe"}},
-		{"list format", []string{"list", "--format", "xml"}, []string{"--format xml is not table or json"}},
+		{"list format", []string{"list", "--format", "xml"}, []string{"--format xml: is not table or json"}},
 		{"pid file nowhere", []string{"create", "--bundle", "BUNDLE", "--pid-file", "BUNDLE/none/pid", "ID"}, []string{"BUNDLE/none/pid", "no such file or directory"}},
 		{"pid file a directory", []string{"create", "--bundle", "BUNDLE", "--pid-file", "BUNDLE/rootfs", "ID"}, []string{"BUNDLE/rootfs"}},
 		{"pid file too long", []string{"create", "--bundle", "BUNDLE", "--pid-file", long, "ID"}, []string{"file name too long"}},

@@ -44,6 +44,21 @@ func inside(name string, args []string) int {
 		unix.Pause()
 	case "trap": // print signals' names until SIGTERM
 		return trap()
+	case "pair": // trap, and a child that does as well
+		_, err := start("trap", nil)
+		if err != nil {
+			return result(0, err)
+		}
+		return trap()
+	case "grandchild": // sleep, as does a process that has lost its parent
+		_, err := start("lose", nil)
+		if err == nil {
+			unix.Pause()
+		}
+		return result(0, err)
+	case "lose": // a process that sleeps
+		_, err := start("sleep", nil)
+		return result(0, err)
 	case "look": // at paths: a list of Look, as JSON
 		looks := map[string]Look{}
 		for _, path := range args {
