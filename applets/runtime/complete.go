@@ -60,3 +60,12 @@ func values(g *globals, word string) (list []cli.Candidate) {
 	}
 	return list
 }
+
+// Absent lists the commands of other runtimes that there are none of here, and
+// why.
+func Absent() (list []cli.Candidate) {
+	for _, a := range absent {
+		list = append(list, cli.Candidate{Word: a.name, About: a.why})
+	}
+	return list
+}

@@ -89,3 +89,114 @@ func TestHelpAndVersion(t *testing.T) {
 		}
 	})
 }
+
+// The edits of spec are what the container then is.
+func TestSpecEdits(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		args := []string{"spec", "--writable", "--no-terminal", "--namespace", "network", "--namespace", "uts=/proc/self/ns/uts",
+			"--cap", "CAP_NET_ADMIN", "--cap=cap_kill", "--env", "A=b c", "--file", b.Beside("edited.json")}
+		if !u.IsRoot() {
+			args = append(args, "--rootless")
+		}
+		b.Must(append(append(args, "--"), "sh", "-c", "exit 7")...)
+		data, err := os.ReadFile(b.Beside("edited.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s specs.Spec
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		p, caps := s.Process, s.Process.Capabilities
+		if s.Root.Readonly || p.Terminal || !slices.Equal(p.Args, []string{"sh", "-c", "exit 7"}) || p.Env[len(p.Env)-1] != "A=b c" {
+			t.Errorf("%s", data)
+		}
+		for _, set := range [][]string{caps.Bounding, caps.Effective, caps.Permitted} {
+			if !slices.Equal(set, []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"}) {
+				t.Errorf("capabilities %q", set)
+			}
+		}
+		if len(caps.Inheritable)+len(caps.Ambient) > 0 {
+			t.Errorf("capabilities %+v", caps)
+		}
+		paths := map[specs.LinuxNamespaceType]string{}
+		for _, n := range s.Linux.Namespaces {
+			if _, twice := paths[n.Type]; twice {
+				t.Errorf("%s twice", n.Type)
+			}
+			paths[n.Type] = n.Path
+		}
+		if path, ok := paths["network"]; !ok || path != "" || paths["uts"] != "/proc/self/ns/uts" {
+			t.Errorf("namespaces %v", paths)
+		}
+	})
+}
+
+func TestBadSpec(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		path := b.Beside("bad.json")
+		for _, c := range []struct {
+			args []string
+			want []string
+		}{
+			{[]string{"--namespace", "net"}, []string{`linux.namespaces: "net" is no namespace`, "hint: there are: user cgroup"}},
+			{[]string{"--namespace", ""}, []string{`"" is no namespace`}},
+			{[]string{"--namespace", "network="}, []string{`"network=" names no file`}},
+			{[]string{"--namespace", "network=relative"}, []string{`"relative" is not an absolute path`}},
+			{[]string{"--root", "--namespace", "user"}, []string{"linux.uidMappings: is missing"}},
+			{[]string{"--cap", "CAP_FUN"}, []string{`process.capabilities: "CAP_FUN" is no capability`, "hint: "}},
+			{[]string{"--cap", "NET_ADMIN"}, []string{`"NET_ADMIN" is no capability`}},
+			{[]string{"--env", "A"}, []string{`"A" is not of the form NAME=VALUE`}},
+			{[]string{"--bundle", b.Dir}, []string{"--file and --bundle exclude each other"}},
+			{[]string{"--", ""}, []string{"process.args: is empty"}},
+		} {
+			b.Fails(c.want, append([]string{"spec", "--file", path}, c.args...)...)
+			if _, err := os.Lstat(path); !os.IsNotExist(err) {
+				t.Errorf("%q: a file is there: %v", c.args, err)
+			}
+		}
+	})
+}
+
+// What features says to be there is taken, and what it denies is refused: the
+// fields that are not read yet are those of which it says no.
+func TestFeaturesAndFields(t *testing.T) {
+	t.Parallel()
+	b := bundletest.New(t, bundletest.Plain(t))
+	var f features.Features
+	if err := json.Unmarshal([]byte(b.Must("features")), &f); err != nil {
+		t.Fatal(err)
+	}
+	l := f.Linux
+	for _, c := range []struct {
+		field string
+		says  bool
+		set   func(*specs.Spec)
+	}{
+		{"hooks", len(f.Hooks) > 0, func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/bin/true"}}} }},
+		{"linux.resources", *l.Cgroup.V2, func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(9))}}
+		}},
+		{"linux.seccomp", *l.Seccomp.Enabled, func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow} }},
+		{"process.apparmorProfile", *l.Apparmor.Enabled, func(s *specs.Spec) { s.Process.ApparmorProfile = "unconfined" }},
+		{"process.selinuxLabel", *l.Selinux.Enabled, func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:s0" }},
+		{"linux.intelRdt", *l.IntelRdt.Enabled, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "x"} }},
+		{"linux.netDevices", *l.NetDevices.Enabled, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"none-such": {}} }},
+		{"mounts[5].options: idmap", *l.MountExtensions.IDMap.Enabled, func(s *specs.Spec) { s.Mounts[5].Options = append(s.Mounts[5].Options, "idmap") }},
+	} {
+		b.Write(c.set)
+		r := b.Runtime("explain", "--bundle", b.Dir)
+		if refused := strings.Contains(r.Err, c.field+" is not supported yet"); refused == c.says {
+			t.Errorf("%s: features says %v; explain: %s", c.field, c.says, r.Err)
+		}
+	}
+	// Whoever says that there is seccomp also says which.
+	if *l.Seccomp.Enabled && (len(l.Seccomp.Actions) == 0 || len(l.Seccomp.Archs) == 0 || len(l.Seccomp.Operators) == 0 || len(l.Seccomp.KnownFlags) == 0) {
+		t.Errorf("seccomp %+v", l.Seccomp)
+	}
+	if !slices.Contains(f.PotentiallyUnsafeConfigAnnotations, "run.oci.pidfd_receiver") || f.Annotations["org.ocibox.version"] == "" {
+		t.Errorf("annotations %v, %v", f.PotentiallyUnsafeConfigAnnotations, f.Annotations)
+	}
+}

@@ -52,8 +52,8 @@ func inside(name string, args []string) int {
 		return trap()
 	case "grandchild": // sleep, as does a process that has lost its parent
 		_, err := start("lose", nil)
-		if err == nil {
-			unix.Pause()
+		for err == nil {
+			unix.Pause() // which a SIGCHLD ends
 		}
 		return result(0, err)
 	case "lose": // a process that sleeps
