@@ -136,8 +136,8 @@ func TestUnsupported(t *testing.T) {
 	}
 	testBad(t, append(rows, bad{name: "several", edit: set(func(s *specs.Spec) {
 		s.Linux.CgroupsPath = "/x"
-		s.Linux.MountLabel = "l"
-	}), want: []string{"linux.cgroupsPath, linux.mountLabel are not supported yet"}}))
+		s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(5))}}
+	}), want: []string{"linux.resources, linux.cgroupsPath are not supported yet"}}))
 }
 
 // A field that is there and asks for nothing is no reason to refuse.
