@@ -44,6 +44,10 @@ func supported() features.Features {
 	for _, k := range namespace.Kinds {
 		linux.Namespaces = append(linux.Namespaces, string(k.Type))
 	}
+	if *is("linux.memoryPolicy") {
+		modes, flags := plan.MemoryPolicies()
+		linux.MemoryPolicy = &features.MemoryPolicy{Modes: modes, Flags: flags}
+	}
 	f := features.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,

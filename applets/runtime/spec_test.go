@@ -196,6 +196,9 @@ func TestFeaturesAndFields(t *testing.T) {
 	if *l.Seccomp.Enabled && (len(l.Seccomp.Actions) == 0 || len(l.Seccomp.Archs) == 0 || len(l.Seccomp.Operators) == 0 || len(l.Seccomp.KnownFlags) == 0) {
 		t.Errorf("seccomp %+v", l.Seccomp)
 	}
+	if m := l.MemoryPolicy; m != nil && (!slices.Contains(m.Modes, "MPOL_BIND") || !slices.Contains(m.Flags, "MPOL_F_STATIC_NODES")) {
+		t.Errorf("memory policies %+v", m)
+	}
 	if !slices.Contains(f.PotentiallyUnsafeConfigAnnotations, "run.oci.pidfd_receiver") || f.Annotations["org.ocibox.version"] == "" {
 		t.Errorf("annotations %v, %v", f.PotentiallyUnsafeConfigAnnotations, f.Annotations)
 	}

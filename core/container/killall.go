@@ -22,6 +22,11 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); {
 		fresh, err := c.signalMembers(sig, told)
 		if err != nil {
+			// The init has got it and is gone: so may be the container, and
+			// before Linux 6.11 what tells its processes from others.
+			if alive, e := c.alive(); len(told) > 0 && e == nil && !alive {
+				return nil
+			}
 			return err
 		}
 		if len(told) == 0 {

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/plan"
 	"ocibox/core/pty"
 )
 
@@ -11,7 +12,7 @@ import (
 const pidfdReceiver = "run.oci.pidfd_receiver"
 
 // Annotations are those that change what is done with a container.
-func Annotations() []string { return []string{pidfdReceiver} }
+func Annotations() []string { return append(plan.Annotations(), pidfdReceiver) }
 
 // sendPidfds sends a pidfd of the container's init to whom the options and the
 // annotations name.
