@@ -240,6 +240,12 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 			if err := a.do(action); err != nil {
 				return err
 			}
+			if action.Undo != nil {
+				a.undo = append(a.undo, action.Undo)
+			}
+			if action.Close != nil {
+				a.close = append(a.close, action.Close)
+			}
 		}
 		if i == len(a.plan.Stops)-1 {
 			if err := ready(); err != nil {
@@ -403,6 +409,9 @@ func (a *attempt) begin() error {
 		Version: a.spec.Version, ID: a.ID, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
 		Paths: a.plan.Paths,
+	}
+	if a.plan.Rdt != nil {
+		a.c.Rdt = a.plan.Rdt.Missing()
 	}
 	if err := a.c.keep(a.plan.Config); err != nil {
 		return err

@@ -19,11 +19,12 @@ import (
 	"ocibox/core/mounts"
 	"ocibox/core/nofile"
 	"ocibox/core/plan"
+	"ocibox/core/rdt"
 )
 
 // Host is what a plan has to know of the calling process and its host.
 func Host() (plan.Host, error) {
-	h := plan.Host{Self: idmap.Current()}
+	h := plan.Host{Self: idmap.Current(), Resctrl: rdt.Find}
 	var err error
 	if h.Caps, h.CapLast, err = caps.Own(); err != nil {
 		return h, err

@@ -12,6 +12,7 @@ import (
 	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/plan"
+	"ocibox/core/rdt"
 )
 
 // Start lets a created container execute its program, and tells why it could
@@ -77,6 +78,9 @@ func (s Store) destroy(c *Container, spec *specs.Spec) error {
 // discard removes a container that has no process any more, and runs its
 // poststop hooks, which see that it is gone.
 func (s Store) discard(c *Container, spec *specs.Spec) error {
+	if err := rdt.Remove(c.Rdt...); err != nil {
+		return fault.In("linux.intelRdt", err)
+	}
 	if err := c.remove(); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type State struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Paths are what Start will try to execute, in order, for its errors.
 	Paths []string `json:"paths"`
+	// Rdt are the resctrl groups that are to be removed with the container.
+	Rdt []string `json:"rdt,omitempty"`
 }
 
 // Store is the folder with one folder for each container, by its id.

@@ -40,7 +40,9 @@ func (c *compiler) rendezvous(quiet bool, actions ...Action) {
 // enter brings the child into its namespaces, with its ids mapped.
 func (c *compiler) enter() {
 	p := c.p
-	if len(c.plan.Joins) == 0 && !c.shifts() {
+	// What clone3 makes is there before the child runs.
+	atOnce := len(c.plan.Joins) == 0 && !c.shifts()
+	if atOnce {
 		p.Flags = c.new
 	} else {
 		c.oomScoreAdj()
@@ -62,15 +64,18 @@ func (c *compiler) enter() {
 			p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(left)))
 		}
 	}
+	var actions []Action
 	if c.newUser {
 		p.Begin("linux.uidMappings, linux.gidMappings", "")
-		actions := c.parentOOMScoreAdj()
+		actions = c.parentOOMScoreAdj()
 		for _, s := range c.maps.Steps() {
 			actions = append(actions, Action{Field: s.Field, Text: s.Text})
 		}
 		// The steps are one thing to do, which tells by itself which failed.
 		actions[len(actions)-1].Do = c.maps.Write
-		c.rendezvous(!c.forks, actions...)
+	}
+	if actions = append(actions, c.moveNetDevices()...); len(actions) > 0 {
+		c.rendezvous(atOnce, actions...)
 	}
 	c.hide()
 	p.Call(unix.SYS_UMASK, clone.Num(0))

@@ -15,6 +15,7 @@ import (
 	"ocibox/core/idmap"
 	"ocibox/core/mounts"
 	"ocibox/core/namespace"
+	"ocibox/core/rdt"
 )
 
 // Input is what a plan is made from. It is all that the plan depends on.
@@ -46,6 +47,9 @@ type Host struct {
 	AppArmor, SELinux bool
 	Stdio             [3]Stream
 	Nofile            [2]uint64 // RLIMIT_NOFILE, soft and hard, to restore; zero for none
+	// Resctrl finds where resctrl is mounted. It is called only for a
+	// config.json that asks for it.
+	Resctrl func() (string, error)
 }
 
 // Stream is one of the caller's descriptors 0, 1 and 2.
@@ -69,10 +73,11 @@ type Plan struct {
 	// runs; 0 for those without an annotation.
 	HookOutput [2]clone.Reg
 	Warnings   []string
-	Config     []byte   // config.json as it was read, if it was
-	Bundle     string   // absolute path of the bundle
-	RootFS     string   // absolute path of the container's root on the host
-	Paths      []string // what is tried to be executed, in order
+	Config     []byte     // config.json as it was read, if it was
+	Bundle     string     // absolute path of the bundle
+	RootFS     string     // absolute path of the container's root on the host
+	Paths      []string   // what is tried to be executed, in order
+	Rdt        *rdt.Group // or nil
 }
 
 // Join is a namespace that the container shares.
@@ -98,6 +103,10 @@ type Action struct {
 	Field, Text string
 	Do          func(pid int) error
 	Hook        *Hook // instead: a hook to run
+	// Undo, if not nil, takes back what Do has done.
+	Undo func() error
+	// Close, if not nil, lets go of what Undo needs.
+	Close func()
 }
 
 // RootFS is the absolute path of the root that the config.json of bundle names.
@@ -147,6 +156,9 @@ func Compile(in Input) (*Plan, error) {
 	}
 	if c.needsProc() && c.userns() {
 		c.plan.Proc = p.Inherit("proc")
+	}
+	if err := c.findRdt(); err != nil {
+		return nil, err
 	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
@@ -270,6 +282,7 @@ func (c *compiler) finish() {
 	if !c.newUser {
 		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
+	actions = append(actions, c.enterRdt()...)
 	c.rendezvous(false, append(actions, Action{Text: "write state.json: the container is created"})...)
 	if c.plan.Listen != 0 {
 		p.Begin("", "start")

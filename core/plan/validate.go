@@ -35,6 +35,8 @@ func Validate(s *specs.Spec) error {
 		execCPUAffinity,
 		labels,
 		hooks,
+		netDevices,
+		intelRdt,
 	} {
 		if err := check(s); err != nil {
 			return err
@@ -77,10 +79,8 @@ var notYet = [...]struct {
 	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
 	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
 	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
-	{"linux.netDevices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.NetDevices }},
 	{"linux.seccomp", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Seccomp }},
 	{"linux.rootfsPropagation", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.RootfsPropagation }},
-	{"linux.intelRdt", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.IntelRdt }},
 }
 
 func unsupported(s *specs.Spec) error {

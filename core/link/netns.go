@@ -1,0 +1,116 @@
+package link
+
+import (
+	"errors"
+	"os"
+	"runtime"
+
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// ownNS is the network namespace of the calling thread.
+const ownNS = "/proc/thread-self/ns/net"
+
+// network is a network namespace, held by a descriptor of it, with an rtnetlink
+// socket in it.
+type network struct {
+	file *os.File
+	sock *nl.SocketHandle
+}
+
+// openNetwork opens the namespace that path refers to.
+func openNetwork(path string) (*network, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fault.Op(err, "open a network namespace")
+	}
+	n := &network{file: file}
+	if path == ownNS {
+		err = n.connect()
+	} else {
+		err = n.within(n.connect)
+	}
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// within calls f with the thread in the namespace.
+func (n *network) within(f func() error) error {
+	runtime.LockOSThread()
+	home, err := os.Open(ownNS)
+	if err != nil {
+		runtime.UnlockOSThread()
+		return fault.Op(err, "open the own network namespace")
+	}
+	defer home.Close()
+	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return fault.Op(err, "enter network namespace %s", n.file.Name())
+	}
+	err = f()
+	if e := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); e != nil {
+		// The thread stays locked: no other goroutine shall run in there.
+		return errors.Join(fault.Op(e, "leave network namespace %s", n.file.Name()), err)
+	}
+	runtime.UnlockOSThread()
+	return err
+}
+
+// connect makes the socket, in the namespace that the thread is in.
+func (n *network) connect() error {
+	sock, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		return fault.Op(err, "open an rtnetlink socket")
+	}
+	n.sock = &nl.SocketHandle{Socket: sock}
+	// With the errno, the kernel tells in words what it does not like.
+	if err := sock.SetExtAck(true); err != nil {
+		return fault.Op(err, "setsockopt(NETLINK_EXT_ACK)")
+	}
+	if err := sock.SetReceiveTimeout(&nl.SocketTimeoutTv); err != nil {
+		return fault.Op(err, "set the timeout of an rtnetlink socket")
+	}
+	return nil
+}
+
+func (n *network) close() {
+	if n.sock != nil {
+		n.sock.Close()
+	}
+	n.file.Close()
+}
+
+// same says whether both are one namespace, namespaces(7).
+func (n *network) same(other *network) (bool, error) {
+	a, err := n.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	b, err := other.file.Stat()
+	return err == nil && os.SameFile(a, b), err
+}
+
+// maxDumps bounds how often a list is asked for that changes meanwhile.
+const maxDumps = 100
+
+// request sends an rtnetlink message and gives the payloads of the answers.
+func (n *network) request(kind uint16, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
+	for tries := 1; ; tries++ {
+		r := nl.NewNetlinkRequest(int(kind), flags)
+		r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: n.sock}
+		for _, d := range data {
+			r.AddData(d)
+		}
+		answers, err := r.Execute(unix.NETLINK_ROUTE, 0)
+		if tries == maxDumps || !errors.Is(err, nl.ErrDumpInterrupted) {
+			return answers, err
+		}
+	}
+}
