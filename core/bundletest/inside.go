@@ -65,6 +65,12 @@ func inside(name string, args []string) int {
 			looks[path] = look(path)
 		}
 		return printJSON(looks)
+	case "links": // the network devices, by name, as JSON
+		links, err := Links()
+		if err != nil {
+			return result(0, err)
+		}
+		return printJSON(links)
 	case "write": // a byte to an existing file
 		f, err := os.OpenFile(args[0], os.O_WRONLY, 0)
 		if err == nil {

@@ -1,0 +1,157 @@
+package bundletest
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// networkEnv tells the test binary that it has a network namespace to itself.
+// Its value is the namespace that it came from.
+const networkEnv = "BUNDLETEST_NETWORK"
+
+// OwnNetwork says whether this process has a network namespace to itself. If
+// it has not, the test is run again in one that has: the caller returns. A
+// plain user's is root of a user namespace, too.
+func OwnNetwork(t *testing.T) bool {
+	t.Helper()
+	own := network(t, "self")
+	if from := os.Getenv(networkEnv); from != "" {
+		if own == from || own == network(t, "1") {
+			t.Fatalf("the network namespace %s is the host's", own)
+		}
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), networkEnv+"="+own)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	if os.Geteuid() != 0 {
+		Plain(t)
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "=== RUN   "+t.Name()) {
+		t.Errorf("in a network namespace of its own: %v\n%s", err, out)
+	} else {
+		t.Logf("in a network namespace of its own:\n%s", out)
+	}
+	return false
+}
+
+// network is the network namespace of a process, or "" where that may not be
+// seen.
+func network(t *testing.T, pid string) string {
+	t.Helper()
+	ns, err := os.Readlink("/proc/" + pid + "/ns/net")
+	if err != nil && !errors.Is(err, os.ErrPermission) {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+// Veth makes a pair of devices in the test's own network namespace, veth(4).
+// The test is skipped on a kernel that has none.
+func Veth(t *testing.T, name, peer string) {
+	t.Helper()
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
+	other := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
+	nl.NewIfInfomsgChild(other, unix.AF_UNSPEC)
+	other.AddRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(peer))
+	err := rtnetlink(t, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), info)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("this kernel has no veth devices")
+	}
+	must(t, err)
+}
+
+// SetLink sets the MTU of a device of the test's own network namespace, and
+// brings it up.
+func SetLink(t *testing.T, name string, mtu uint32) {
+	t.Helper()
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index, msg.Flags, msg.Change = index(t, name), unix.IFF_UP, unix.IFF_UP
+	must(t, rtnetlink(t, unix.RTM_NEWLINK, msg, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(mtu))))
+}
+
+// AddAddress gives a device of the test's own network namespace an address,
+// with more attributes of ifaddrmsg, rtnetlink(7).
+func AddAddress(t *testing.T, name, prefix string, scope uint8, more ...nl.NetlinkRequestData) {
+	t.Helper()
+	p := netip.MustParsePrefix(prefix)
+	family := unix.AF_INET
+	if p.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	msg := nl.NewIfAddrmsg(family)
+	msg.Index, msg.Prefixlen, msg.Scope = uint32(index(t, name)), uint8(p.Bits()), scope
+	data := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice())}
+	if err := rtnetlink(t, unix.RTM_NEWADDR, append(data, more...)...); err != nil {
+		t.Fatalf("add address %s: %v", prefix, err)
+	}
+}
+
+func index(t *testing.T, name string) int32 {
+	t.Helper()
+	i, err := net.InterfaceByName(name)
+	must(t, err)
+	return int32(i.Index)
+}
+
+// rtnetlink changes the network namespace of the thread, which has to be the
+// test's own.
+func rtnetlink(t *testing.T, kind int, data ...nl.NetlinkRequestData) error {
+	t.Helper()
+	if os.Getenv(networkEnv) == "" {
+		t.Fatal("the test has no network namespace to itself")
+	}
+	r := nl.NewNetlinkRequest(kind, unix.NLM_F_CREATE|unix.NLM_F_ACK)
+	for _, d := range data {
+		r.AddData(d)
+	}
+	nl.EnableErrorMessageReporting = true
+	_, err := r.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}
+
+// A Link is a network device as a process inside sees it: the program "links".
+type Link struct {
+	MTU       int
+	MAC       string
+	Up        bool
+	Addresses []string // with the length of the prefix, but for link-local ones
+}
+
+// Links are the network devices of the calling thread's network namespace, by
+// name.
+func Links() (map[string]Link, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	links := map[string]Link{}
+	for _, i := range all {
+		addresses, err := i.Addrs()
+		if err != nil {
+			return nil, err
+		}
+		l := Link{MTU: i.MTU, MAC: i.HardwareAddr.String(), Up: i.Flags&net.FlagUp != 0}
+		for _, a := range addresses {
+			if ip, _, err := net.ParseCIDR(a.String()); err == nil && !ip.IsLinkLocalUnicast() {
+				l.Addresses = append(l.Addresses, a.String())
+			}
+		}
+		links[i.Name] = l
+	}
+	return links, nil
+}
