@@ -34,12 +34,14 @@ func OwnNetwork(t *testing.T) bool {
 	cmd.Env = append(os.Environ(), networkEnv+"="+own)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
 	if os.Geteuid() != 0 {
-		Plain(t)
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
 	}
 	out, err := cmd.CombinedOutput()
+	if cmd.Process == nil && os.Geteuid() != 0 {
+		t.Skipf("plain users cannot make user namespaces here: %v", err)
+	}
 	if err != nil || !strings.Contains(string(out), "=== RUN   "+t.Name()) {
 		t.Errorf("in a network namespace of its own: %v\n%s", err, out)
 	} else {
