@@ -42,6 +42,12 @@ func bare(n ...specs.LinuxNamespace) *specs.Spec {
 	return s
 }
 
+// resctrl is h with resctrl mounted.
+func resctrl(h Host) Host {
+	h.Resctrl = func() (string, error) { return "/sys/fs/resctrl", nil }
+	return h
+}
+
 type golden struct {
 	name string
 	in   Input
@@ -98,6 +104,18 @@ func goldens() []golden {
 			}
 			return s
 		}(), Host: root}},
+		{"devices-rdt", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace}, specs.LinuxNamespace{Type: specs.UserNamespace})
+			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"a": {Name: "net%d"}, "b": {Name: "net0"}, "c": {}}
+			s.Linux.IntelRdt = &specs.LinuxIntelRdt{MemBwSchema: "MB:0=20", Schemata: []string{"L3:0=f", "L2:0=3"}, EnableMonitoring: true}
+			return s
+		}(), Host: resctrl(root)}},
+		{"devices-joined", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/run/netns/n"})
+			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"a": {}}
+			s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "gold"}
+			return s
+		}(), Host: resctrl(root)}},
 	}
 	for _, k := range namespace.Kinds {
 		list = append(list,

@@ -123,19 +123,21 @@ func (g *Group) class(pid int) error {
 	return nil
 }
 
-// unmake removes a class that was made. Processes that were put into one with
-// a name of its own meanwhile are not thrown out.
+// unmake removes a class that was made. One with a name of its own stays if
+// others were put into it meanwhile.
 func (g *Group) unmake() error {
 	if !g.made {
 		return nil
 	}
-	tasks, err := os.ReadFile(filepath.Join(g.dir, "tasks"))
-	if err != nil {
-		return fault.Op(err, "look at the resctrl group")
-	}
-	for task := range strings.FieldsSeq(string(tasks)) {
-		if g.named && task != strconv.Itoa(g.pid) {
-			return nil
+	if g.named {
+		tasks, err := os.ReadFile(filepath.Join(g.dir, "tasks"))
+		if err != nil {
+			return fault.Op(err, "look at the resctrl group")
+		}
+		for task := range strings.FieldsSeq(string(tasks)) {
+			if task != strconv.Itoa(g.pid) {
+				return nil
+			}
 		}
 	}
 	return Remove(g.dir)
