@@ -18,6 +18,8 @@ var modules = map[string]string{
 	"github.com/spf13/pflag":                 "flags, GNU-style",
 	"github.com/moby/sys/user":               "/etc/passwd and /etc/subuid",
 	"github.com/moby/sys/capability":         "names of capabilities",
+	"github.com/vishvananda/netlink":         "rtnetlink messages: its package nl",
+	"github.com/vishvananda/netns":           "nl needs it",
 }
 
 // heavy are packages that must not come in, and what for they would.
