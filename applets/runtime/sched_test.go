@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"encoding/json"
 	"runtime"
 	"syscall"
 	"testing"
@@ -62,6 +63,45 @@ func TestPrivilegedScheduler(t *testing.T) {
 			same(t, "nice", k.Sched.Nice, -7)
 		})
 	}
+}
+
+// What exec adds is what its own process says, and on the CPUs that it says.
+func TestExecScheduler(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) {
+			s.Process.Args = b.Args("sleep")
+			s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
+			s.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolPreferred, Nodes: "0"}
+		})
+		b.Must("run", "--detach", "--bundle", b.Dir, b.ID)
+		s := b.Spec()
+		s.Process.Args = b.Args("kernel")
+		s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 4, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}
+		if u.IsRoot() && has(t, unix.CAP_SYS_NICE) {
+			s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 2, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}
+		}
+		s.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 1}
+		s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0-1023", Final: "0"}
+		data, err := json.Marshal(s.Process)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mkfile(t, b.Beside("process.json"), string(data))
+		k := bundletest.ReadKernel(t, b.Must("exec", "--process", b.Beside("process.json"), b.ID))
+		want := unix.SchedAttr{Policy: unix.SCHED_BATCH, Nice: 4, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+		if s.Process.Scheduler.Priority != 0 {
+			want = unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 2, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+		}
+		same(t, "policy, nice, priority, flags", []int64{int64(k.Sched.Policy), int64(k.Sched.Nice), int64(k.Sched.Priority), int64(k.Sched.Flags)},
+			[]int64{int64(want.Policy), int64(want.Nice), int64(want.Priority), int64(want.Flags)})
+		same(t, "io priority", k.IOPrio, 2<<13|1)
+		same(t, "CPUs", k.CPUs, []int{0})
+		same(t, "memory mode", k.MemoryMode, unix.MPOL_PREFERRED)
+		if runtime.GOARCH == "amd64" {
+			same(t, "machine", k.Machine, "i686")
+		}
+	})
 }
 
 func TestMemoryPolicyAndPersonality(t *testing.T) {

@@ -19,6 +19,7 @@ type Kernel struct {
 	Sched              unix.SchedAttr
 	IOPrio, MemoryMode int
 	MemoryNodes        uint64
+	CPUs               []int
 }
 
 func kernel(files []string) Kernel {
@@ -41,6 +42,14 @@ func kernel(files []string) Kernel {
 	var nodes [1024 / 64]uint64
 	unix.Syscall6(unix.SYS_GET_MEMPOLICY, uintptr(unsafe.Pointer(&mode)), uintptr(unsafe.Pointer(&nodes)), 1024, 0, 0, 0)
 	k.MemoryMode, k.MemoryNodes = int(mode), nodes[0]
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(os.Getpid(), &set) == nil {
+		for n := range 1024 {
+			if set.IsSet(n) {
+				k.CPUs = append(k.CPUs, n)
+			}
+		}
+	}
 	return k
 }
 

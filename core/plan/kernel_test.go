@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundle"
+	"ocibox/core/caps"
 )
 
 // kernelGoldens are those of what the kernel and its modules are told.
@@ -152,5 +154,38 @@ func TestKernelWarnings(t *testing.T) {
 		"process.scheduler.nice: has no effect with SCHED_FIFO", "process.scheduler.policy: has no effect with SCHED_FLAG_KEEP_POLICY"}
 	if !slices.Equal(p.Warnings, want) {
 		t.Errorf("%q, want %q", p.Warnings, want)
+	}
+}
+
+// A process that exec adds is confined and ranked as its own process says.
+func TestExecPlan(t *testing.T) {
+	s := bundle.Default()
+	s.Process.Terminal = false
+	s.Process.ApparmorProfile, s.Process.SelinuxLabel = "p", "l"
+	s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 1}
+	s.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1"}
+	in := Input{Spec: s, ID: "golden", Bundle: "/bundle", Host: root}
+	target := Target{Joins: unix.CLONE_NEWPID | unix.CLONE_NEWNS, RootFS: "/rootfs"}
+	if _, err := Exec(in, target); errorText(err) != `process.apparmorProfile: "p": AppArmor is not in force on this host` {
+		t.Errorf("without AppArmor: %v", err)
+	}
+	in.Host.AppArmor, in.Host.SELinux = true, true
+	in.Host.Caps = caps.All(40)
+	p, err := Exec(in, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := p.Explain(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	rest := out.String()
+	for _, step := range []string{"sched_setaffinity(0, {0})", "setns(", `"self/attr/keycreate"`, `"self/attr/apparmor/exec"`, `"exec p"`, `"self/attr/exec"`, "close_range",
+		"sched_setaffinity(0, {1})", "sched_setattr(CHILD, {SCHED_FIFO, priority 1})", "execve("} {
+		_, after, found := strings.Cut(rest, step)
+		if !found {
+			t.Fatalf("%s is not there, or not in its place:\n%s", step, out.String())
+		}
+		rest = after
 	}
 }
