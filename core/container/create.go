@@ -150,9 +150,15 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkPreserved(o.PreserveFDs); err != nil {
 		return nil, err
 	}
-	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
-	a.hooks, a.cancel = context.WithCancel(context.Background())
+	a := newAttempt(o, spec, p)
+	a.store = s
 	return a, nil
+}
+
+func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
+	a := &attempt{Options: o, spec: spec, plan: p, done: make(chan struct{})}
+	a.hooks, a.cancel = context.WithCancel(context.Background())
+	return a
 }
 
 func checkConsole(terminal bool, o Options) error {
