@@ -105,21 +105,11 @@ func TestUnsupported(t *testing.T) {
 	var rows []bad
 	values := map[string]string{
 		"hooks":                   `{"hooks": {"poststop": [{"path": "/bin/true"}]}}`,
-		"process.apparmorProfile": `{"process": {"apparmorProfile": "p"}}`,
-		"process.selinuxLabel":    `{"process": {"selinuxLabel": "p"}}`,
-		"process.scheduler":       `{"process": {"scheduler": {"policy": "SCHED_BATCH"}}}`,
-		"process.ioPriority":      `{"process": {"ioPriority": {"class": "IOPRIO_CLASS_IDLE"}}}`,
-		"process.execCPUAffinity": `{"process": {"execCPUAffinity": {"initial": "0"}}}`,
-		"linux.sysctl":            `{"linux": {"sysctl": {"net.ipv4.ip_forward": "1"}}}`,
 		"linux.resources":         `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
 		"linux.cgroupsPath":       `{"linux": {"cgroupsPath": "/x"}}`,
 		"linux.devices":           `{"linux": {"devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}`,
 		"linux.seccomp":           `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`,
 		"linux.rootfsPropagation": `{"linux": {"rootfsPropagation": "shared"}}`,
-		"linux.mountLabel":        `{"linux": {"mountLabel": "l"}}`,
-		"linux.memoryPolicy":      `{"linux": {"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}}}`,
-		"linux.personality":       `{"linux": {"personality": {"domain": "LINUX32"}}}`,
-		"linux.timeOffsets":       `{"linux": {"timeOffsets": {"boottime": {"secs": 5}}}}`,
 	}
 	for _, field := range plan.NotYet() {
 		value, ok := values[field]

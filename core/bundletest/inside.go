@@ -71,6 +71,8 @@ func inside(name string, args []string) int {
 			return result(0, err)
 		}
 		return printJSON(links)
+	case "kernel": // what it says of the process and in these files, as JSON
+		return printJSON(kernel(args))
 	case "write": // a byte to an existing file
 		f, err := os.OpenFile(args[0], os.O_WRONLY, 0)
 		if err == nil {

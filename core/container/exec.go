@@ -102,6 +102,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}
+	if err := modules(&in.Host, spec); err != nil {
+		return nil, err
+	}
 	if in.Home, err = homeIn(t.RootFS, passwd, spec.Process.User.UID); err != nil {
 		return nil, err
 	}
@@ -120,7 +123,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 			return nil, err
 		}
 	}
-	return &attempt{Options: o.Options, c: c, spec: spec, plan: p, done: make(chan struct{})}, nil
+	a := newAttempt(o.Options, spec, p)
+	a.c = c
+	return a, nil
 }
 
 // announce tells who asked for it which process it is, that stands ready.

@@ -48,6 +48,18 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 		e.Hint = execHint(p.RootFS, p.Paths, f.Errno)
 	case call == "prlimit64" && f.Errno == unix.EPERM:
 		e.Hint = rlimitHint(s, f.Step)
+	case f.Step.Field == "linux.sysctl" && call == "write":
+		e.Hint = sysctlHint(s, f)
+	case f.Step.Field == "linux.timeOffsets" && f.Errno == unix.ERANGE:
+		e.Hint = clockHint(s.Linux.TimeOffsets)
+	case f.Step.Field == "process.apparmorProfile" && f.Errno == unix.ENOENT:
+		e.Hint = "the kernel has no profile of that name: apparmor_parser loads it"
+	case (call == "sched_setattr" || call == "ioprio_set") && f.Errno == unix.EPERM:
+		e.Hint = niceHint()
+	case f.Step.Field == "linux.memoryPolicy" && f.Errno == unix.EINVAL:
+		if nodes := procValue("/sys/devices/system/node/has_memory"); nodes != "" {
+			e.Hint = "the nodes with memory are " + nodes + " here, of which a cpuset may leave less"
+		}
 	case call == "pivot_root" && f.Errno == unix.EINVAL:
 		e.Hint = pivotHint()
 	case f.Step.Field == "process.terminal" && call == "open" && f.Errno == unix.ENOENT:

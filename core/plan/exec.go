@@ -52,9 +52,17 @@ func Exec(in Input, t Target) (*Plan, error) {
 		}
 		c.uids, c.setgroups = t.UIDs, !t.NoSetgroups
 	}
+	if err := c.modules(); err != nil {
+		return nil, err
+	}
 	c.grant()
 	if err := c.groups(); err != nil {
 		return nil, err
+	}
+	if c.labelled() {
+		// Nobody in the container can mount over the caller's.
+		c.plan.Proc = p.Inherit("proc")
+		c.proc = c.plan.Proc
 	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
@@ -98,6 +106,9 @@ func (t Target) ids(u specs.User) error {
 // its children will be in, and into the root.
 func (c *compiler) joinContainer(t Target) {
 	p := c.p
+	if a := c.spec.Process.ExecCPUAffinity; a != nil {
+		c.affinity(a.Initial, "process.execCPUAffinity.initial")
+	}
 	c.oomScoreAdj()
 	c.hide()
 	var outer clone.Reg
@@ -123,6 +134,7 @@ func (c *compiler) joinContainer(t Target) {
 func (c *compiler) become(t Target) {
 	p, proc := c.p, c.spec.Process
 	if !c.in.NoKeyring {
+		c.keyLabel()
 		c.keyring(c.in.ID)
 	}
 	p.Begin("process.cwd", proc.Cwd)
@@ -142,6 +154,10 @@ func (c *compiler) become(t Target) {
 		c.nproc = t.Nproc
 	}
 	c.rlimits()
+	c.setPersonality()
+	c.setMemoryPolicy()
+	c.execLabels()
+	c.shutProc()
 	c.identity()
 }
 
@@ -159,7 +175,12 @@ func (c *compiler) goIn() {
 	}
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
-	c.rendezvous(false, Action{Text: "make the process's pid known"})
+	// Not before the fork: a scheduler may forbid it, or forget what it was told.
+	actions := c.ranks(true)
+	if a := c.spec.Process.ExecCPUAffinity; a != nil {
+		c.affinity(a.Final, "process.execCPUAffinity.final")
+	}
+	c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
 	if c.nproc != 0 {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}

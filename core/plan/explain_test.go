@@ -117,6 +117,7 @@ func goldens() []golden {
 			return s
 		}(), Host: resctrl(root)}},
 	}
+	list = append(list, kernelGoldens()...)
 	for _, k := range namespace.Kinds {
 		list = append(list,
 			golden{"new-" + k.Proc, Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},

@@ -201,7 +201,7 @@ func (c *compiler) resolve() error {
 		return err
 	}
 	c.grant()
-	c.setgroups = !c.host.NoSetgroups && !c.keepsGroups()
+	c.setgroups = !c.host.NoSetgroups
 	if c.joined&unix.CLONE_NEWUSER != 0 && len(linux.UIDMappings)+len(linux.GIDMappings) > 0 {
 		c.plan.Warnings = append(c.plan.Warnings, "linux.uidMappings, linux.gidMappings: have no effect: the user namespace that is joined has its own")
 	}
@@ -234,10 +234,12 @@ func (c *compiler) grant() {
 // groups checks that supplementary groups can be set where some are asked for.
 func (c *compiler) groups() error {
 	switch {
-	case c.setgroups || len(c.spec.Process.User.AdditionalGids) == 0:
+	case len(c.spec.Process.User.AdditionalGids) == 0:
 		return nil
 	case c.keepsGroups():
 		c.plan.Warnings = append(c.plan.Warnings, "process.user.additionalGids: has no effect with the annotation "+keepGroups)
+		return nil
+	case c.setgroups:
 		return nil
 	}
 	return fault.Field("process.user.additionalGids", "cannot be set: setgroups(2) is denied in a user namespace whose gid map was made without privilege").WithHint("map more groups with newgidmap, or leave additionalGids out")
@@ -273,7 +275,7 @@ func (c *compiler) finish() {
 	c.rlimits()
 	c.setPersonality()
 	c.setMemoryPolicy()
-	actions := c.ranks()
+	actions := c.ranks((c.new|c.joined)&unix.CLONE_NEWUSER != 0)
 	c.execLabels()
 	c.shutProc()
 	c.identity()

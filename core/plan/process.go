@@ -93,7 +93,7 @@ func (c *compiler) identity() {
 	c.caps.Bound(p, c.host.CapLast)
 	p.Begin("process.user", "")
 	caps.Keep(p)
-	if c.setgroups {
+	if c.setgroups && !c.keepsGroups() {
 		groups := u.AdditionalGids
 		p.Begin("process.user.additionalGids", "")
 		list := clone.Num(0)

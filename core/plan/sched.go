@@ -89,11 +89,12 @@ const (
 	ioprioClassShift = 13
 )
 
-// ranks says what this process is to both schedulers. In a user namespace it
-// has lost what the caller may, so that the parent does it, if that may more.
-func (c *compiler) ranks() []Action {
+// ranks says what this process is to both schedulers. powerless says that it
+// has lost what the caller may, by a user namespace or by giving it up: the
+// parent does it then, if that may more than anybody.
+func (c *compiler) ranks(powerless bool) []Action {
 	var actions []Action
-	outside := (c.new|c.joined)&unix.CLONE_NEWUSER != 0 && !c.host.Userns && c.host.Caps&(1<<unix.CAP_SYS_NICE) != 0
+	outside := powerless && !c.host.Userns && c.host.Caps&(1<<unix.CAP_SYS_NICE) != 0
 	if o := c.spec.Process.Scheduler; o != nil {
 		const field = "process.scheduler"
 		c.idleSettings(o)

@@ -1,0 +1,62 @@
+package container
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/caps"
+	"ocibox/core/clone"
+	"ocibox/core/idmap"
+)
+
+// sysctlHint finds a group that the container's user namespace lacks.
+func sysctlHint(s *specs.Spec, f *clone.Failure) string {
+	if !strings.HasSuffix(f.Step.Object, "ping_group_range") || f.Errno != unix.EINVAL || len(s.Linux.GIDMappings) == 0 {
+		return ""
+	}
+	for _, word := range strings.Fields(s.Linux.Sysctl[f.Step.Object]) {
+		gid, err := strconv.ParseUint(word, 10, 32)
+		if err != nil {
+			return ""
+		}
+		if _, ok := idmap.HostID(s.Linux.GIDMappings, uint32(gid)); !ok {
+			return fmt.Sprintf("gid %d is not in linux.gidMappings", gid)
+		}
+	}
+	return ""
+}
+
+// clockHint finds a clock that would show less than nothing.
+func clockHint(offsets map[string]specs.LinuxTimeOffset) string {
+	clocks := map[string]int32{"monotonic": unix.CLOCK_MONOTONIC, "boottime": unix.CLOCK_BOOTTIME}
+	for _, name := range slices.Sorted(maps.Keys(offsets)) {
+		var now unix.Timespec
+		if err := unix.ClockGettime(clocks[name], &now); err != nil {
+			return ""
+		}
+		if secs := offsets[name].Secs; int64(now.Sec)+secs < 0 {
+			return fmt.Sprintf("the %s clock shows %d s, which %d would make negative", name, now.Sec, secs)
+		}
+	}
+	return ""
+}
+
+// niceHint says whether it is the capability that is missing, sched(7),
+// ioprio_set(2).
+func niceHint() string {
+	own, _, err := caps.Own()
+	if err != nil {
+		return ""
+	}
+	initial, err := idmap.InInitialUserns()
+	if err != nil || own&(1<<unix.CAP_SYS_NICE) != 0 && initial {
+		return ""
+	}
+	return "it takes CAP_SYS_NICE in the host's user namespace, which the caller has not"
+}
