@@ -102,6 +102,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}
+	if err := modules(&in.Host, spec); err != nil {
+		return nil, err
+	}
 	if in.Home, err = homeIn(t.RootFS, passwd, spec.Process.User.UID); err != nil {
 		return nil, err
 	}

@@ -44,7 +44,10 @@ func Exec(in Input, t Target) (*Plan, error) {
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: t.RootFS}, p: p, spec: in.Spec, host: in.Host, in: in}
-	c.joined, c.forks = t.Joins, t.Joins&unix.CLONE_NEWPID != 0
+	c.joined, c.late, c.nproc = t.Joins, t.Joins&unix.CLONE_NEWPID != 0, t.Nproc
+	if err := c.modules(); err != nil {
+		return nil, err
+	}
 	c.setgroups = !in.Host.NoSetgroups
 	if t.Joins&unix.CLONE_NEWUSER != 0 {
 		if err := t.ids(in.Spec.Process.User); err != nil {
@@ -52,9 +55,13 @@ func Exec(in Input, t Target) (*Plan, error) {
 		}
 		c.uids, c.setgroups = t.UIDs, !t.NoSetgroups
 	}
+	c.setgroups = c.setgroups && !c.keepsGroups()
 	c.grant()
 	if err := c.groups(); err != nil {
 		return nil, err
+	}
+	if c.labelled() && c.userns() {
+		c.plan.Proc = p.Inherit("proc")
 	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
@@ -63,8 +70,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 		c.plan.Init = p.Inherit("init")
 	}
 	c.joinContainer(t)
-	c.become(t)
-	c.goIn()
+	c.goIn(c.become())
 	return c.plan, nil
 }
 
@@ -99,7 +105,13 @@ func (t Target) ids(u specs.User) error {
 func (c *compiler) joinContainer(t Target) {
 	p := c.p
 	c.oomScoreAdj()
+	if a := c.spec.Process.ExecCPUAffinity; a != nil {
+		c.affinity(a.Initial, "process.execCPUAffinity.initial")
+	}
 	c.hide()
+	if c.labelled() {
+		c.procfs()
+	}
 	var outer clone.Reg
 	if t.Joins&unix.CLONE_NEWNS == 0 {
 		p.Begin("root.path", t.RootFS)
@@ -119,10 +131,11 @@ func (c *compiler) joinContainer(t Target) {
 	}
 }
 
-// become makes the child the process to come.
-func (c *compiler) become(t Target) {
+// become makes the child the process to come, with what is left to the parent.
+func (c *compiler) become() []Action {
 	p, proc := c.p, c.spec.Process
 	if !c.in.NoKeyring {
+		c.keyLabel()
 		c.keyring(c.in.ID)
 	}
 	p.Begin("process.cwd", proc.Cwd)
@@ -138,17 +151,23 @@ func (c *compiler) become(t Target) {
 	}
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE, clone.In(root))
-	if c.forks {
-		c.nproc = t.Nproc
-	}
 	c.rlimits()
+	c.setPersonality()
+	c.setMemoryPolicy()
+	actions := c.ranks()
+	if a := proc.ExecCPUAffinity; a != nil {
+		c.affinity(a.Final, "process.execCPUAffinity.final")
+	}
+	c.execLabels()
+	c.shutProc()
 	c.identity()
+	return actions
 }
 
 // goIn enters the pid namespace, and executes the process there.
-func (c *compiler) goIn() {
+func (c *compiler) goIn(actions []Action) {
 	p := c.p
-	if c.forks {
+	if c.late {
 		p.Begin("linux.namespaces", "")
 		p.Fork(unix.CLONE_PARENT)
 	}
@@ -159,8 +178,8 @@ func (c *compiler) goIn() {
 	}
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
-	c.rendezvous(false, Action{Text: "make the process's pid known"})
-	if c.nproc != 0 {
+	c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
+	if c.late {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}
 	c.nofile()

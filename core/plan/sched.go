@@ -90,10 +90,11 @@ const (
 )
 
 // ranks says what this process is to both schedulers. In a user namespace it
-// has lost what the caller may, so that the parent does it, if that may more.
+// has lost what the caller may, so that the parent does it, if that may more;
+// and where a fork is still to come, which not every policy lives through.
 func (c *compiler) ranks() []Action {
 	var actions []Action
-	outside := (c.new|c.joined)&unix.CLONE_NEWUSER != 0 && !c.host.Userns && c.host.Caps&(1<<unix.CAP_SYS_NICE) != 0
+	outside := c.late || (c.new|c.joined)&unix.CLONE_NEWUSER != 0 && !c.host.Userns && c.host.Caps&(1<<unix.CAP_SYS_NICE) != 0
 	if o := c.spec.Process.Scheduler; o != nil {
 		const field = "process.scheduler"
 		c.idleSettings(o)
