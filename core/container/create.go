@@ -157,8 +157,8 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkPreserved(o.PreserveFDs); err != nil {
 		return nil, err
 	}
-	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
-	a.hooks, a.cancel = context.WithCancel(context.Background())
+	a := newAttempt(o, spec, p)
+	a.store = s
 	return a, nil
 }
 
@@ -173,6 +173,12 @@ func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
 		}
 	}
 	return nil
+}
+
+func newAttempt(o Options, s *specs.Spec, p *plan.Plan) *attempt {
+	a := &attempt{Options: o, spec: s, plan: p, done: make(chan struct{})}
+	a.hooks, a.cancel = context.WithCancel(context.Background())
+	return a
 }
 
 func checkConsole(terminal bool, o Options) error {

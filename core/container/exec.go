@@ -35,11 +35,8 @@ func (s Store) Exec(o ExecOptions) (int, error) {
 	}
 	defer unix.Close(init)
 	status, err := c.execute(o, init)
-	if err != nil {
-		// Whatever failed, this is why.
-		if alive, e := c.alive(); e == nil && !alive {
-			return 0, c.notRunning()
-		}
+	if err != nil && c.ending() {
+		return 0, c.notRunning() // whatever failed, this is why
 	}
 	return status, err
 }
@@ -123,7 +120,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 			return nil, err
 		}
 	}
-	return &attempt{Options: o.Options, c: c, spec: spec, plan: p, done: make(chan struct{})}, nil
+	a := newAttempt(o.Options, spec, p)
+	a.c = c
+	return a, nil
 }
 
 // announce tells who asked for it which process it is, that stands ready.
