@@ -115,6 +115,8 @@ func inside(name string, args []string) int {
 		return 0
 	case "hook": // as Hook has it
 		return hook(args)
+	case "peep": // at what the runtime executes in the container
+		return peep()
 	case "terminal": // standard input is one: what it is like, and its keys
 		return terminal()
 	case "terminal-report": // what it is, and what else is there of it

@@ -35,11 +35,8 @@ func (s Store) Exec(o ExecOptions) (int, error) {
 	}
 	defer unix.Close(init)
 	status, err := c.execute(o, init)
-	if err != nil {
-		// Whatever failed, this is why.
-		if alive, e := c.alive(); e == nil && !alive {
-			return 0, c.notRunning()
-		}
+	if err != nil && c.ending() {
+		return 0, c.notRunning() // whatever failed, this is why
 	}
 	return status, err
 }

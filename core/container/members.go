@@ -30,7 +30,7 @@ import (
 func (c *Container) Members() ([]int, error) {
 	s, err := c.Spec()
 	if errors.Is(err, fs.ErrNotExist) && c.Pid == 0 {
-		return nil, nil // never finished
+		return []int{}, nil // never finished
 	}
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (c *Container) living(kind *namespace.Kind) ([]int, error) {
 func (c *Container) leftBehind(kind *namespace.Kind) ([]int, error) {
 	switch {
 	case kind != nil && kind.Flag == unix.CLONE_NEWPID:
-		return nil, nil
+		return []int{}, nil
 	case kind != nil && kind.Flag == unix.CLONE_NEWNS && c.MountID != 0:
 		return processes(func(pid int) bool { return namespace.MountID(pid) == c.MountID })
 	}

@@ -45,6 +45,17 @@ func (c *Container) open() (int, error) {
 	return pidfd, nil
 }
 
+// ending says whether the init has ended or is about to: it leaves its
+// namespaces before the kernel kills what is in its pid namespace, and is a
+// process, not a zombie, until that is gone (do_exit in the kernel's exit.c).
+func (c *Container) ending() bool {
+	if alive, err := c.alive(); err != nil || !alive {
+		return err == nil
+	}
+	_, err := namespace.Of(c.Pid, namespace.ByType(specs.MountNamespace))
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
+}
+
 // target finds out what a process has to join to be in the container. What it
 // tells is the init's if that still runs afterwards.
 func (c *Container) target() (plan.Target, error) {
@@ -59,9 +70,6 @@ func (c *Container) target() (plan.Target, error) {
 			return t, err
 		}
 		its, err := namespace.Of(c.Pid, k)
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
-			return t, c.notRunning() // it is about to end, and in no namespace any more
-		}
 		var e *fault.Error
 		if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
 			e.Hint = "the init of a container hides until it is started, from all but root: start it first"

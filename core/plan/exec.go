@@ -44,7 +44,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: t.RootFS}, p: p, spec: in.Spec, host: in.Host, in: in}
-	c.joined, c.forks = t.Joins, t.Joins&unix.CLONE_NEWPID != 0
+	c.joined, c.late, c.nproc = t.Joins, t.Joins&unix.CLONE_NEWPID != 0, t.Nproc
 	c.setgroups = !in.Host.NoSetgroups
 	if t.Joins&unix.CLONE_NEWUSER != 0 {
 		if err := t.ids(in.Spec.Process.User); err != nil {
@@ -55,6 +55,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 	if err := c.modules(); err != nil {
 		return nil, err
 	}
+	c.setgroups = c.setgroups && !c.keepsGroups()
 	c.grant()
 	if err := c.groups(); err != nil {
 		return nil, err
@@ -71,7 +72,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 		c.plan.Init = p.Inherit("init")
 	}
 	c.joinContainer(t)
-	c.become(t)
+	c.become()
 	c.goIn()
 	return c.plan, nil
 }
@@ -130,8 +131,8 @@ func (c *compiler) joinContainer(t Target) {
 	}
 }
 
-// become makes the child the process to come.
-func (c *compiler) become(t Target) {
+// become makes the child the process to come, with what is left to the parent.
+func (c *compiler) become() {
 	p, proc := c.p, c.spec.Process
 	if !c.in.NoKeyring {
 		c.keyLabel()
@@ -150,9 +151,6 @@ func (c *compiler) become(t Target) {
 	}
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE, clone.In(root))
-	if c.forks {
-		c.nproc = t.Nproc
-	}
 	c.rlimits()
 	c.setPersonality()
 	c.setMemoryPolicy()
@@ -164,7 +162,7 @@ func (c *compiler) become(t Target) {
 // goIn enters the pid namespace, and executes the process there.
 func (c *compiler) goIn() {
 	p := c.p
-	if c.forks {
+	if c.late {
 		p.Begin("linux.namespaces", "")
 		p.Fork(unix.CLONE_PARENT)
 	}
@@ -181,7 +179,7 @@ func (c *compiler) goIn() {
 		c.affinity(a.Final, "process.execCPUAffinity.final")
 	}
 	c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
-	if c.nproc != 0 {
+	if c.late {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}
 	c.nofile()

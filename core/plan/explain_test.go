@@ -49,26 +49,27 @@ func resctrl(h Host) Host {
 }
 
 type golden struct {
-	name string
-	in   Input
+	name   string
+	in     Input
+	target *Target // of Exec; nil for Compile
 }
 
 func goldens() []golden {
 	list := []golden{
-		{"root", Input{Spec: bundle.Default(), Host: root, Home: "/root"}},
-		{"rootless", Input{Spec: bundle.Rootless(1000, 1000), Host: user, Home: "/root"}},
-		{"host-root", Input{Spec: func() *specs.Spec {
+		{name: "root", in: Input{Spec: bundle.Default(), Host: root, Home: "/root"}},
+		{name: "rootless", in: Input{Spec: bundle.Rootless(1000, 1000), Host: user, Home: "/root"}},
+		{name: "host-root", in: Input{Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
 			s.Root.Path = "/"
 			return s
 		}(), Host: root}},
-		{"run", Input{Spec: bare(), Host: root, Started: true, PreserveFDs: 2}},
-		{"root-in-userns", Input{Spec: bare(specs.LinuxNamespace{Type: specs.MountNamespace}), Host: func() Host {
+		{name: "run", in: Input{Spec: bare(), Host: root, Started: true, PreserveFDs: 2}},
+		{name: "root-in-userns", in: Input{Spec: bare(specs.LinuxNamespace{Type: specs.MountNamespace}), Host: func() Host {
 			h := root
 			h.Userns, h.NoSetgroups = true, true
 			return h
 		}()}},
-		{"subids", Input{Spec: func() *specs.Spec {
+		{name: "subids", in: Input{Spec: func() *specs.Spec {
 			s := bundle.Rootless(1000, 1000)
 			s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: 1, HostID: 100000, Size: 65536})
 			s.Linux.GIDMappings = append(s.Linux.GIDMappings, specs.LinuxIDMapping{ContainerID: 1, HostID: 100000, Size: 65536})
@@ -77,7 +78,7 @@ func goldens() []golden {
 			s.Process.OOMScoreAdj = &adj
 			return s
 		}(), Host: user}},
-		{"remapped", Input{Spec: func() *specs.Spec {
+		{name: "remapped", in: Input{Spec: func() *specs.Spec {
 			s := bundle.Default()
 			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace}, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 			s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 100000, Size: 65536}}
@@ -86,14 +87,14 @@ func goldens() []golden {
 			s.Process.User.UID = 1000
 			return s
 		}(), Host: root}},
-		{"pod", Input{Spec: func() *specs.Spec {
+		{name: "pod", in: Input{Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/proc/7/ns/net"}, specs.LinuxNamespace{Type: specs.IPCNamespace, Path: "/proc/7/ns/ipc"},
 				specs.LinuxNamespace{Type: specs.UserNamespace, Path: "/proc/7/ns/user"}, specs.LinuxNamespace{Type: specs.PIDNamespace},
 				specs.LinuxNamespace{Type: specs.MountNamespace}, specs.LinuxNamespace{Type: specs.UTSNamespace})
 			s.Hostname, s.Domainname = "host", "domain"
 			return s
 		}(), Host: root}},
-		{"mounts", Input{Bundle: "/bundle", Spec: func() *specs.Spec {
+		{name: "mounts", in: Input{Bundle: "/bundle", Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
 			s.Root.Path = "rootfs"
 			s.Mounts = []specs.Mount{
@@ -104,13 +105,13 @@ func goldens() []golden {
 			}
 			return s
 		}(), Host: root}},
-		{"devices-rdt", Input{Spec: func() *specs.Spec {
+		{name: "devices-rdt", in: Input{Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace}, specs.LinuxNamespace{Type: specs.UserNamespace})
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"a": {Name: "net%d"}, "b": {Name: "net0"}, "c": {}}
 			s.Linux.IntelRdt = &specs.LinuxIntelRdt{MemBwSchema: "MB:0=20", Schemata: []string{"L3:0=f", "L2:0=3"}, EnableMonitoring: true}
 			return s
 		}(), Host: resctrl(root)}},
-		{"devices-joined", Input{Spec: func() *specs.Spec {
+		{name: "devices-joined", in: Input{Spec: func() *specs.Spec {
 			s := bare(specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: "/run/netns/n"})
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"a": {}}
 			s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "gold"}
@@ -120,10 +121,17 @@ func goldens() []golden {
 	list = append(list, kernelGoldens()...)
 	for _, k := range namespace.Kinds {
 		list = append(list,
-			golden{"new-" + k.Proc, Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},
-			golden{"join-" + k.Proc, Input{Spec: bare(specs.LinuxNamespace{Type: k.Type, Path: "/proc/7/ns/" + k.Proc}), Host: root}})
+			golden{name: "new-" + k.Proc, in: Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},
+			golden{name: "join-" + k.Proc, in: Input{Spec: bare(specs.LinuxNamespace{Type: k.Type, Path: "/proc/7/ns/" + k.Proc}), Host: root}})
 	}
-	return list
+	return append(list, execGoldens()...)
+}
+
+func (g golden) compile() (*Plan, error) {
+	if g.target != nil {
+		return Exec(g.in, *g.target)
+	}
+	return Compile(g.in)
 }
 
 // The compile step from config.json to what explain prints. -update writes the
@@ -135,7 +143,7 @@ func TestGolden(t *testing.T) {
 			if g.in.Bundle == "" {
 				g.in.Bundle = "/bundle"
 			}
-			p, err := Compile(g.in)
+			p, err := g.compile()
 			if err != nil {
 				t.Fatal(err)
 			}

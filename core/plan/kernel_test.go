@@ -35,21 +35,21 @@ func kernelGoldens() []golden {
 		return s
 	}
 	return []golden{
-		{"kernel", Input{Spec: all(bundle.Default()), Host: root}},
-		{"kernel-rootless", Input{Spec: all(bundle.Rootless(1000, 1000)), Host: user}},
-		{"kernel-remapped", Input{Spec: func() *specs.Spec {
+		{name: "kernel", in: Input{Spec: all(bundle.Default()), Host: root}},
+		{name: "kernel-rootless", in: Input{Spec: all(bundle.Rootless(1000, 1000)), Host: user}},
+		{name: "kernel-remapped", in: Input{Spec: func() *specs.Spec {
 			s := all(bundle.Rootless(100000, 100000))
 			adj := 5
 			s.Process.OOMScoreAdj = &adj
 			return s
 		}(), Host: root}},
-		{"labels", Input{Spec: confined(bundle.Default()), Host: with(root)}},
-		{"labels-rootless", Input{Spec: func() *specs.Spec {
+		{name: "labels", in: Input{Spec: confined(bundle.Default()), Host: with(root)}},
+		{name: "labels-rootless", in: Input{Spec: func() *specs.Spec {
 			s := confined(bundle.Rootless(1000, 1000))
 			s.Annotations = map[string]string{contextType: "rootcontext", keepGroups: "1"}
 			return s
 		}(), Host: with(user), NoKeyring: true}},
-		{"unconfined", Input{Spec: func() *specs.Spec {
+		{name: "unconfined", in: Input{Spec: func() *specs.Spec {
 			s := bare()
 			s.Process.ApparmorProfile = unconfined
 			return s

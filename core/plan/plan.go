@@ -132,7 +132,8 @@ type compiler struct {
 	hidden    bool
 	maps      idmap.Plan
 	uids      []specs.LinuxIDMapping // of the process's user namespace, nil for the caller's
-	nproc     uint64                 // hard RLIMIT_NPROC for a fork that is still to come, or 0
+	late      bool                   // what is made is to fork once more: Exec
+	nproc     uint64                 // hard RLIMIT_NPROC of the caller, if late
 	tty       clone.Reg
 	proc      clone.Reg // procfs to write to; 0 if there is nothing to write
 }

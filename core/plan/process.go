@@ -41,7 +41,7 @@ func (c *compiler) rlimits() {
 		n, _ := RlimitNumber(r.Type)
 		c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
 		switch {
-		case n == unix.RLIMIT_NPROC && c.nproc != 0:
+		case n == unix.RLIMIT_NPROC && c.late:
 			most := max(r.Hard, c.nproc)
 			setRlimit(c.p, n, most, most)
 		case n != unix.RLIMIT_NOFILE:
