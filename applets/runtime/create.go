@@ -59,6 +59,10 @@ func create(f *cli.Flags) action {
 	f.NoEffect("no-subreaper", "create does not stay to take them")
 	return func(e *env, operands []string) error {
 		o.ID = operands[0]
+		var err error
+		if o.Manager, err = manager(); err != nil {
+			return err
+		}
 		defer begin(e, o)()
 		return e.store.Create(*o)
 	}
@@ -72,6 +76,10 @@ func run(f *cli.Flags) action {
 	return func(e *env, operands []string) error {
 		o.Foreground = !*detach
 		o.ID = operands[0]
+		var err error
+		if o.Manager, err = manager(); err != nil {
+			return err
+		}
 		defer begin(e, o)()
 		status, err := e.store.Run(*o, *keep)
 		if err == nil && status != 0 {
@@ -82,7 +90,7 @@ func run(f *cli.Flags) action {
 }
 
 func start(*cli.Flags) action {
-	return func(e *env, operands []string) error { return e.store.Start(operands[0]) }
+	return func(e *env, operands []string) error { return e.store.Start(operands[0], os.Getenv("NOTIFY_SOCKET")) }
 }
 
 func explain(f *cli.Flags) action {

@@ -117,6 +117,10 @@ func inside(name string, args []string) int {
 		return hook(args)
 	case "peep": // at what the runtime executes in the container
 		return peep()
+	case "notify": // the service manager: of the first argument at once, of the others at SIGUSR1
+		return tell(args)
+	case "sockets": // print what the service manager passed on
+		return sockets()
 	case "terminal": // standard input is one: what it is like, and its keys
 		return terminal()
 	case "terminal-report": // what it is, and what else is there of it

@@ -17,6 +17,7 @@ import (
 	"ocibox/core/fault"
 	"ocibox/core/files"
 	"ocibox/core/namespace"
+	"ocibox/core/notify"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
 	"ocibox/core/seal"
@@ -42,10 +43,14 @@ type Options struct {
 	// Program is executed anew, from a sealed copy, where the container could
 	// write to its file otherwise.
 	Program seal.Program
+	// Manager is the service manager that the caller is for.
+	Manager Manager
 	// Warn is told what of the config.json has no effect.
 	Warn func(string)
 	// Steps, if not nil, gets the plan's steps before they are carried out.
 	Steps io.Writer
+
+	notifyFolder string // absolute
 }
 
 // attempt is a container in the making. Its undo list takes back, in reverse,
@@ -58,6 +63,7 @@ type attempt struct {
 	c       *Container
 	linked  *clone.Linked
 	proc    *clone.Process
+	notify  *notify.Relay
 	console *os.File // brings the master to a caller that stays
 	signal  func(unix.Signal) error
 	undo    []func() error
@@ -80,6 +86,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		return nil, nil, err
 	}
 	o.size(spec.Process)
+	o.Manager.tell(spec, o.notifyFolder)
 	host, err := Host()
 	if err != nil {
 		return nil, nil, err
@@ -88,7 +95,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		return nil, nil, err
 	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started,
-		PreserveFDs: o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring}
+		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
 			return nil, nil, err
@@ -136,6 +143,10 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := CheckID(o.ID); err != nil {
 		return nil, err
 	}
+	if err := o.Manager.check(); err != nil {
+		return nil, err
+	}
+	o.notifyFolder = filepath.Join(s.Root, o.ID, notifyFolder)
 	spec, p, err := Compile(o, started)
 	if err != nil {
 		return nil, err
@@ -154,7 +165,7 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkRoot(p.RootFS); err != nil {
 		return nil, err
 	}
-	if err := checkPreserved(o.PreserveFDs); err != nil {
+	if err := checkInherited("--preserve-fds", 3+o.Manager.ListenFDs, o.PreserveFDs); err != nil {
 		return nil, err
 	}
 	a := newAttempt(o, spec, p)
@@ -208,16 +219,18 @@ func checkRoot(path string) error {
 	return nil
 }
 
-// checkPreserved makes sure that the caller did pass the descriptors: those
-// that the Go runtime opened for itself are close-on-exec.
-func checkPreserved(n int) error {
+// checkInherited makes sure that the caller did pass n descriptors from first
+// up, as it says by the option or variable name: those that the Go runtime
+// opened for itself are close-on-exec.
+func checkInherited(name string, first, n int) error {
 	if n < 0 {
-		return fault.Op(nil, "--preserve-fds %d is negative", n)
+		return fault.Op(nil, "%s %d is negative", name, n)
 	}
-	for fd := 3; fd < 3+n; fd++ {
+	for i := range n {
+		fd := first + i
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err != nil || flags&unix.FD_CLOEXEC != 0 {
-			return fault.Op(nil, "--preserve-fds %d: descriptor %d is not open", n, fd)
+			return fault.Op(nil, "%s %d: descriptor %d is not open", name, n, fd)
 		}
 	}
 	return nil
@@ -232,6 +245,9 @@ func (a *attempt) launch() error {
 	a.c, a.signal = c, c.signal
 	a.undo = append(a.undo, func() error { return a.store.discard(c, a.spec) })
 	a.close = append(a.close, c.Unlock)
+	if err := a.prepareNotify(); err != nil {
+		return err
+	}
 	if err := a.begin(); err != nil {
 		return err
 	}

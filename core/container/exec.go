@@ -112,7 +112,7 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err := checkConsole(spec.Process.Terminal, o.Options); err != nil {
 		return nil, err
 	}
-	if err := checkPreserved(o.PreserveFDs); err != nil {
+	if err := checkInherited("--preserve-fds", 3, o.PreserveFDs); err != nil {
 		return nil, err
 	}
 	if o.Steps != nil {

@@ -47,10 +47,14 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, a.undone(err)
 	}
 	if !o.Foreground {
-		return 0, nil
+		return 0, a.undone(a.untilReady())
 	}
+	relayed := a.relayNotify(false)
 	if status, err = a.attend(signals); err != nil {
 		return 0, err
+	}
+	if err := <-relayed; err != nil {
+		a.Warn(err.Error()) // the container was no worse for it
 	}
 	if keep {
 		return status, nil

@@ -16,8 +16,10 @@ import (
 )
 
 // Start lets a created container execute its program, and tells why it could
-// not.
-func (s Store) Start(id string) error {
+// not. With notifySocket, which is Manager.Notify, it returns when the program
+// has said that it is ready, or has ended; if the container was created without
+// one, there is nothing to wait for.
+func (s Store) Start(id, notifySocket string) error {
 	c, err := s.Lock(id)
 	if err != nil {
 		return err
@@ -33,6 +35,18 @@ func (s Store) Start(id string) error {
 	spec, err := c.Spec()
 	if err != nil {
 		return err
+	}
+	relay, err := c.listenNotify(notifySocket)
+	if err != nil {
+		return err
+	}
+	init := -1
+	if relay != nil {
+		defer relay.Close()
+		if init, err = c.open(); err != nil {
+			return err
+		}
+		defer unix.Close(init)
 	}
 	sock, err := c.connect(0)
 	if err != nil {
@@ -64,7 +78,11 @@ func (s Store) Start(id string) error {
 			return andThen(err, s.destroy(c, spec))
 		}
 	}
-	return nil
+	if relay == nil {
+		return nil
+	}
+	c.Unlock()
+	return relay.Forward(c.Pid, init, true)
 }
 
 // destroy ends the container's process and removes the container.

@@ -131,11 +131,11 @@ func TestListIsInOrder(t *testing.T) {
 	}
 }
 
-func TestCheckPreserved(t *testing.T) {
-	if err := checkPreserved(0); err != nil {
+func TestCheckInherited(t *testing.T) {
+	if err := checkInherited("--preserve-fds", 3, 0); err != nil {
 		t.Error(err)
 	}
-	if err := checkPreserved(-1); err == nil {
+	if err := checkInherited("--preserve-fds", 3, -1); err == nil {
 		t.Error("-1 is taken")
 	}
 	// Descriptors that Go opened are close-on-exec: nobody passed them.
@@ -144,7 +144,7 @@ func TestCheckPreserved(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := checkPreserved(int(f.Fd()) - 2); err == nil {
+	if err := checkInherited("--preserve-fds", 3, int(f.Fd())-2); err == nil {
 		t.Errorf("%d is taken for the caller's", f.Fd())
 	}
 }
