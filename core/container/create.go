@@ -157,9 +157,15 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkPreserved(o.PreserveFDs); err != nil {
 		return nil, err
 	}
-	a := &attempt{Options: o, store: s, spec: spec, plan: p, done: make(chan struct{})}
-	a.hooks, a.cancel = context.WithCancel(context.Background())
+	a := o.attempt(spec, p)
+	a.store = s
 	return a, nil
+}
+
+func (o Options) attempt(spec *specs.Spec, p *plan.Plan) *attempt {
+	a := &attempt{Options: o, spec: spec, plan: p, done: make(chan struct{})}
+	a.hooks, a.cancel = context.WithCancel(context.Background())
+	return a
 }
 
 // ownUIDs are the uids of the user namespace that was made for the container,

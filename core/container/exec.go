@@ -120,7 +120,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 			return nil, err
 		}
 	}
-	return &attempt{Options: o.Options, c: c, spec: spec, plan: p, done: make(chan struct{})}, nil
+	a := o.attempt(spec, p)
+	a.c = c
+	return a, nil
 }
 
 // announce tells who asked for it which process it is, that stands ready.
