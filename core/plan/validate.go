@@ -76,10 +76,8 @@ var notYet = [...]struct {
 }{
 	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
 	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
-	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
 	{"linux.netDevices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.NetDevices }},
 	{"linux.seccomp", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Seccomp }},
-	{"linux.rootfsPropagation", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.RootfsPropagation }},
 	{"linux.intelRdt", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.IntelRdt }},
 }
 
