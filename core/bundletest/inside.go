@@ -84,6 +84,10 @@ func inside(name string, args []string) int {
 		return execute(args[2:], err)
 	case "as-root": // run a command as the root of a user namespace
 		return asRoot(args)
+	case "isolated": // run a command where a shared tmpfs is at this path, and print what is mounted below
+		return isolated(args[0], args[1:])
+	case "mount": // a tmpfs at this path
+		return result(0, unix.Mount("tmpfs", args[0], "tmpfs", 0, ""))
 	case "userns": // make a user namespace
 		_, err := start("exit", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}, "0")
 		return result(0, err)
