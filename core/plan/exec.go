@@ -55,7 +55,6 @@ func Exec(in Input, t Target) (*Plan, error) {
 	if err := c.modules(); err != nil {
 		return nil, err
 	}
-	c.setgroups = c.setgroups && !c.keepsGroups()
 	c.grant()
 	if err := c.groups(); err != nil {
 		return nil, err
