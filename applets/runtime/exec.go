@@ -52,8 +52,10 @@ func execCommand(f *cli.Flags) action {
 	f.StringVar(&o.PidfdSocket, "pidfd-socket", "", "`SOCKET` that takes a pidfd of the process")
 	f.StringVar(&o.PidFile, "pid-file", "", "write the process's pid to `FILE`")
 	f.IntVar(&o.PreserveFDs, "preserve-fds", 0, "pass this many descriptors, from 3 up, to the process")
-	cgroups := f.StringArray("cgroup", nil, "cgroup below the container's (not built)")
-	f.Bool("ignore-paused", false, "go on in a paused container (there is none: nothing pauses)")
+	cgroups := f.StringArray("cgroup", nil, "cgroup below the container's")
+	f.NoEffect("cgroup", "this version makes no cgroups, and refuses to name one")
+	f.Bool("ignore-paused", false, "go on in a paused container")
+	f.NoEffect("ignore-paused", "nothing can be paused")
 	return func(e *env, operands []string) error {
 		for _, cgroup := range *cgroups {
 			if cgroup != "" {

@@ -122,6 +122,18 @@ func TestExecChroot(t *testing.T) {
 	}
 }
 
+// A container that has no keyring of its own has none for what is executed in it.
+func TestExecKeyring(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		for _, own := range []bool{true, false} {
+			b := newBundle(t, u, "sleep")
+			ready(t, b.Detach(fmt.Sprintf("--no-new-keyring=%v", !own)))
+			r := b.Runtime(append([]string{"--debug"}, execArgs(b, nil, "exit", "0")...)...)
+			same(t, "a step for the keyring", strings.Contains(r.Err, keyringStep), own)
+		}
+	})
+}
+
 // What the flags say goes before what config.json says.
 func TestExecFlags(t *testing.T) {
 	t.Parallel()

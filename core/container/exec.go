@@ -60,7 +60,7 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 	if a.plan.Init != 0 {
 		fds = append(fds, clone.FD{Reg: a.plan.Init, FD: init})
 	}
-	err = a.spawn(fds, func() error { return a.announce(o.PidfdSocket) })
+	err = a.spawn(fds, a.announce)
 	if err == nil {
 		err = a.executed()
 	}
@@ -126,15 +126,15 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 }
 
 // announce tells who asked for it which process it is, that stands ready.
-func (a *attempt) announce(socket string) error {
+func (a *attempt) announce() error {
 	pidfd, err := unix.PidfdOpen(a.proc.Pid, 0)
 	if err != nil {
 		return fault.Op(err, "open process %d", a.proc.Pid)
 	}
 	a.close = append(a.close, func() { unix.Close(pidfd) })
 	a.signal = func(sig unix.Signal) error { return unix.PidfdSendSignal(pidfd, sig, nil, 0) }
-	if socket != "" {
-		if err := sendPidfd(socket, pidfd, "setns"); err != nil {
+	if a.PidfdSocket != "" {
+		if err := sendPidfd(a.PidfdSocket, pidfd, "setns"); err != nil {
 			return err
 		}
 	}
