@@ -104,7 +104,6 @@ func TestBadPaths(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	var rows []bad
 	values := map[string]string{
-		"hooks":                   `{"hooks": {"poststop": [{"path": "/bin/true"}]}}`,
 		"linux.resources":         `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
 		"linux.cgroupsPath":       `{"linux": {"cgroupsPath": "/x"}}`,
 		"linux.devices":           `{"linux": {"devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}`,

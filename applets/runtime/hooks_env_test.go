@@ -90,15 +90,15 @@ func TestHookPlace(t *testing.T) {
 					t.Errorf("%s: namespace %s, the host's is %s", kind, r.Namespaces[ns], host[ns])
 				}
 			}
-			cwd, privileged := b.Dir, true
+			cwd, privileged, umask := b.Dir, true, r.Umask
 			switch kind {
 			case plan.CreateContainer:
-				cwd = b.Path()
+				cwd, umask = b.Path(), 0o022
 				if !slices.ContainsFunc(r.Mounts, func(m bundletest.Mount) bool { return m.Point == mounted && m.Type == "proc" }) && len(r.Mounts) > 0 {
 					t.Errorf("%s: nothing is mounted at %s", kind, mounted)
 				}
 			case plan.StartContainer:
-				cwd, privileged = "/work", false
+				cwd, privileged, umask = "/work", false, 0
 				if got := r.Mount(t, "/proc").Type; got != "proc" {
 					t.Errorf("%s: %s at /proc", kind, got)
 				}
@@ -106,8 +106,8 @@ func TestHookPlace(t *testing.T) {
 					t.Errorf("%s: bounding set %s", kind, got)
 				}
 			}
-			if r.Cwd != cwd {
-				t.Errorf("%s: working directory %s, want %s", kind, r.Cwd, cwd)
+			if r.Cwd != cwd || r.Umask != umask {
+				t.Errorf("%s: working directory %s, umask %#o; want %s, %#o", kind, r.Cwd, r.Umask, cwd, umask)
 			}
 			if got := r.Status["CapEff"]; inner && got != "" && privileged == (got == "0000000000000000") {
 				t.Errorf("%s: effective capabilities %s", kind, got)

@@ -164,3 +164,19 @@ func TestSocketOfALongPath(t *testing.T) {
 		t.Error("somebody listens")
 	}
 }
+
+// The config.json that is kept is the one that was read.
+func TestSpecIsKept(t *testing.T) {
+	s := Store{Root: filepath.Join(t.TempDir(), "state")}
+	c := made(t, s, "id")
+	if _, err := c.Spec(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before there is one: %v", err)
+	}
+	if err := c.keep([]byte(`{"ociVersion": "1.3.0", "hostname": "h"}`)); err != nil {
+		t.Fatal(err)
+	}
+	spec, err := c.Spec()
+	if err != nil || spec.Hostname != "h" {
+		t.Errorf("%+v, %v", spec, err)
+	}
+}

@@ -116,6 +116,16 @@ func goldens() []golden {
 			s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "gold"}
 			return s
 		}(), Host: resctrl(root)}},
+		{"hooks", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
+			seconds := 5
+			hook := func(path string) []specs.Hook {
+				return []specs.Hook{{Path: path}, {Path: path + "2", Args: []string{"own name", "x"}, Env: []string{"A=1"}, Timeout: &seconds}}
+			}
+			s.Hooks = &specs.Hooks{CreateRuntime: hook("/a"), CreateContainer: hook("/b"), StartContainer: hook("/c"), Poststart: hook("/d"), Poststop: hook("/e")}
+			s.Annotations = map[string]string{HooksStderr: "/var/log/hooks"}
+			return s
+		}(), Host: root}},
 	}
 	list = append(list, kernelGoldens()...)
 	for _, k := range namespace.Kinds {

@@ -138,12 +138,15 @@ func (c *compiler) hookOutput() {
 func (c *compiler) createHooks(root clone.Reg) {
 	actions := append(hookActions(c.spec, Prestart), hookActions(c.spec, CreateRuntime)...)
 	if len(actions) > 0 {
+		c.p.Begin(actions[0].Field, "")
 		c.rendezvous(false, actions...)
 	}
 	if list := Hooks(c.spec, CreateContainer); len(list) > 0 {
 		c.p.Begin(list[0].Field, "")
 		c.p.Call(unix.SYS_FCHDIR, clone.In(root))
+		c.p.Call(unix.SYS_UMASK, clone.Num(0o022))
 		c.spawn(list, specs.StateCreating)
+		c.p.Call(unix.SYS_UMASK, clone.Num(0))
 	}
 }
 
