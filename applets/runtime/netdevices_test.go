@@ -3,8 +3,11 @@ package runtime_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -93,6 +96,39 @@ func TestNetDevices(t *testing.T) {
 			nothingLeft(t, b)
 		})
 	}
+}
+
+// A run in the foreground does not hold the container's network namespace, and
+// with it the devices, longer than the container lasts.
+func TestNetDevicesNotHeld(t *testing.T) {
+	u := bundletest.Root(t)
+	if !bundletest.OwnNetwork(t) {
+		return
+	}
+	vethPair(t)
+	b := bundletest.New(t, u)
+	b.Write(func(s *specs.Spec) {
+		s.Process.Args = b.Args("sleep")
+		devices("v0", "")(s)
+	})
+	c := b.Command("run", "--bundle", b.Dir, b.ID)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, c)
+	// Nobody says when it is done with the start.
+	bundletest.Until(t, "the namespace to be let go of", func() bool {
+		fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process.Pid))
+		if err != nil || len(fds) == 0 {
+			t.Fatalf("descriptors %q: %v", fds, err)
+		}
+		return !slices.ContainsFunc(fds, func(fd string) bool {
+			what, _ := os.Readlink(fd)
+			return strings.HasPrefix(what, "net:")
+		})
+	})
+	b.Must("kill", b.ID, "KILL")
+	c.End()
 }
 
 // In a namespace that is joined, the devices stay when the container has ended.

@@ -69,6 +69,7 @@ type attempt struct {
 	signal  func(unix.Signal) error
 	undo    []func() error
 	close   []func()
+	held    []func()        // what undo needs besides
 	hooks   context.Context // ends when a signal comes
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -292,7 +293,7 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 				a.undo = append(a.undo, action.Undo)
 			}
 			if action.Close != nil {
-				a.close = append(a.close, action.Close)
+				a.held = append(a.held, action.Close)
 			}
 		}
 		if i == len(a.plan.Stops)-1 {
@@ -512,6 +513,15 @@ func (a *attempt) writePid() error {
 	return nil
 }
 
+// letGo gives up what only the undoing of an action needs, once it is settled
+// that the container stays.
+func (a *attempt) letGo() {
+	for _, f := range a.held {
+		f()
+	}
+	a.held = nil
+}
+
 // undone takes everything back if err is not nil.
 func (a *attempt) undone(err error) error {
 	if err == nil {
@@ -534,6 +544,7 @@ func andThen(err, undo error) error {
 // release closes what the caller need not keep. The child is not waited for.
 func (a *attempt) release() {
 	a.unwatch()
+	a.letGo()
 	a.cancel()
 	close(a.done)
 	for i := len(a.close) - 1; i >= 0; i-- {

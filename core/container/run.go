@@ -86,6 +86,7 @@ func (a *attempt) poststart() error {
 // attend relays the terminal and the signals until the process has ended.
 func (a *attempt) attend(signals <-chan os.Signal) (int, error) {
 	a.unwatch()
+	a.letGo()
 	a.c.Unlock()
 	go a.forward(signals)
 	status, err := a.relay()

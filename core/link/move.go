@@ -140,19 +140,24 @@ func (n *network) settle(d device, from string, addresses []address, up bool) er
 }
 
 // Back moves the device to where it was, with the name, the addresses and the
-// state that it had.
+// state that it had. After Close it does nothing.
 func (m *Moved) Back() error {
+	if m.here == nil {
+		return nil
+	}
 	if err := m.there.send(m.now.index, m.here, m.old.name, m.old.index); err != nil {
 		return fault.Op(err, "move %s back as %s", m.now.name, m.old.name)
 	}
 	return m.here.settle(m.old, m.old.name, m.addresses, m.old.up)
 }
 
-// Close lets go of the namespaces.
+// Close lets go of the namespaces: from then on the device shares the fate of
+// the one that it is in.
 func (m *Moved) Close() {
 	for _, n := range []*network{m.here, m.there} {
 		if n != nil {
 			n.close()
 		}
 	}
+	m.here, m.there = nil, nil
 }

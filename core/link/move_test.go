@@ -139,6 +139,10 @@ func TestMoveAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "back", links(t, nil)["v0"], want)
+	m.Close()
+	if err := m.Back(); err != nil {
+		t.Errorf("back after Close: %v", err)
+	}
 	if got := links(t, there); len(got) != 1 {
 		t.Errorf("there are still %+v", got)
 	}
