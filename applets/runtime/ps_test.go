@@ -126,7 +126,7 @@ func TestPs(t *testing.T) {
 		c = b.Command("ps", b.ID, "-x")
 		c.Env = append(c.Env, "PATH=/nonexistent")
 		c.Run().Fails(t, "run ps -x: ", "hint: ")
-		b.Fails([]string{"--format xml is not table or json"}, "ps", "-f", "xml", b.ID)
+		b.Fails([]string{"--format xml: is not table or json"}, "ps", "-f", "xml", b.ID)
 		b.Fails([]string{"container does not exist"}, "ps", b.ID+"x")
 		if _, err := os.Stat("/usr/bin/ps"); err != nil {
 			t.Skip("the rest takes the host's ps")
