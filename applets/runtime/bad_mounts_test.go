@@ -20,7 +20,7 @@ func TestBadMounts(t *testing.T) {
 	bind := func(source string, options ...string) func(*bundletest.Bundle, *specs.Spec) {
 		return withMount(specs.Mount{Destination: "/mnt", Type: "bind", Source: source, Options: append(options, "bind")})
 	}
-	ids := []specs.LinuxIDMapping{{Size: 1}}
+	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1, Size: 1}}
 	testBad(t, []bad{
 		{name: "no destination", edit: withMount(specs.Mount{Type: "tmpfs"}), want: []string{"mounts[6].destination: is missing"}},
 		{name: "the root", edit: withMount(specs.Mount{Destination: "/.", Type: "tmpfs"}), want: []string{"mounts[6].destination: is the container's root itself"}},
@@ -49,16 +49,12 @@ func TestBadMounts(t *testing.T) {
 			want: []string{"mounts[6] /loop", "too many levels of symbolic links"}},
 		{name: "proc on a symlink", edit: set(func(s *specs.Spec) {}), prep: func(_ *testing.T, b *bundletest.Bundle) { b.Symlink("sys", "/proc") },
 			want: []string{"mounts[0] /proc", "not a directory"}},
-		{name: "mapped ids", edit: withMount(specs.Mount{Destination: "/mnt", Type: "bind", Source: "/tmp", Options: []string{"bind"}, UIDMappings: ids, GIDMappings: ids}),
-			want: []string{"mounts[6].uidMappings is not supported yet"}},
-		{name: "idmap", edit: bind("/tmp", "idmap"), want: []string{"mounts[6].options: idmap is not supported yet"}},
-		{name: "ridmap", edit: bind("/tmp", "ridmap"), want: []string{"mounts[6].options: ridmap is not supported yet"}},
+		{name: "owners mapped by a plain user", edit: withMount(specs.Mount{Destination: "/mnt", Type: "bind", Source: "/tmp", Options: []string{"bind"}, UIDMappings: ids, GIDMappings: ids}),
+			want: []string{"mounts[6]: mapping the owners of a mount takes CAP_SYS_ADMIN"}, who: onlyPlain},
+		{name: "owners mapped of what cannot be", edit: withMount(specs.Mount{Destination: "/mnt", Type: "bind", Source: "/proc", Options: []string{"rbind"}, UIDMappings: ids, GIDMappings: ids}),
+			want: []string{"mounts[6] /mnt: mount_setattr()", "invalid argument"}, who: onlyRoot},
+		{name: "idmap without a user namespace", edit: bind("/tmp", "idmap"), want: []string{"mounts[6].options: idmap without uidMappings", "the container has none"}, who: onlyRoot},
 		{name: "cgroup", edit: withMount(specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"}), want: []string{"mounts[6].type cgroup is not supported yet"}},
-		{name: "sysfs of the host's network", edit: set(func(s *specs.Spec) {
-			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Type: "sysfs"})
-		}), want: []string{"mounts[6] /mnt", "operation not permitted", "hint: a user namespace may mount sysfs only with a network namespace"}, who: onlyPlain},
-		{name: "proc of the host's processes", edit: set(func(s *specs.Spec) { dropNS(s, specs.PIDNamespace) }),
-			want: []string{"mounts[0] /proc", "operation not permitted", "hint: a user namespace may mount proc only with a pid namespace"}, who: onlyPlain},
 		{name: "devpts of a group that is not mapped", edit: set(func(s *specs.Spec) {
 			s.Mounts[2].Options = append(s.Mounts[2].Options, "gid=5")
 		}), want: []string{"mounts[2] /dev/pts", "gid=5", "hint: gid=5: that group has to be in linux.gidMappings"}, who: onlyPlain},

@@ -23,17 +23,18 @@ type header struct {
 
 // Kinds of instruction.
 const (
-	opCall   = iota // a system call
-	opOpen          // open-in-root
-	opStat          // check, or tell, what a descriptor refers to
-	opWait          // wait for the parent's word
-	opReport        // tell the parent that this point is reached
-	opSendFD        // send a descriptor
-	opFork          // clone once more; the child goes on
-	opAccept        // wait for a connection, and for the word on it
-	opExec          // execve, along a list of paths
-	opCopy          // copy a directory's content
-	opSpawn         // run a program as a child, and wait for its end
+	opCall    = iota // a system call
+	opOpen           // open-in-root
+	opStat           // check, or tell, what a descriptor refers to
+	opWait           // wait for the parent's word
+	opReport         // tell the parent that this point is reached
+	opSendFD         // send a descriptor
+	opReceive        // receive a descriptor
+	opFork           // clone once more; the child goes on
+	opAccept         // wait for a connection, and for the word on it
+	opExec           // execve, along a list of paths
+	opCopy           // copy a directory's content
+	opSpawn          // run a program as a child, and wait for its end
 )
 
 // What an instruction came to.

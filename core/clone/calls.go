@@ -31,6 +31,7 @@ var calls = [...]callDesc{
 	{unix.SYS_FSETXATTR, "fsetxattr", "fd str str - -"},
 	{unix.SYS_FSMOUNT, "fsmount", "fd fsmount mountattrs"},
 	{unix.SYS_FSOPEN, "fsopen", "str fsopen"},
+	{unix.SYS_FSPICK, "fspick", "fd str fspick"},
 	{unix.SYS_GETPID, "getpid", ""},
 	{unix.SYS_IOCTL, "ioctl", "fd ioctl ioctlarg"},
 	{unix.SYS_IOPRIO_SET, "ioprio_set", "iowho int ioprio"},
@@ -48,6 +49,7 @@ var calls = [...]callDesc{
 	{unix.SYS_PRCTL, "prctl", "prctl prctlarg prctlarg2"},
 	{unix.SYS_PRLIMIT64, "prlimit64", "int rlimits rlimit -"},
 	{unix.SYS_READ, "read", "fd - int"},
+	{unix.SYS_READLINKAT, "readlinkat", "fd str - int"},
 	{unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", "int - cpus"},
 	{unix.SYS_SCHED_SETATTR, "sched_setattr", "int schedattr -"},
 	{unix.SYS_SETDOMAINNAME, "setdomainname", "str int"},
@@ -123,7 +125,7 @@ func flagSet(kind string) *flags {
 	return nil
 }
 
-var flagSets = [...]*flags{&openFlags, &atFlags, &openTreeFlags, &moveMountFlags, &fsopenFlags, &fsmountFlags, &fsconfigs,
+var flagSets = [...]*flags{&openFlags, &atFlags, &openTreeFlags, &moveMountFlags, &fsopenFlags, &fspickFlags, &fsmountFlags, &fsconfigs,
 	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &families, &sockTypes,
 	&resolves, &personalities, &memPolicies, &ioWhos}
 
@@ -147,11 +149,14 @@ var moveMountFlags = flags{"movemount", true, false, []flag{
 }}
 
 var fsopenFlags = flags{"fsopen", true, false, []flag{{unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"}}}
+var fspickFlags = flags{"fspick", true, false, []flag{
+	{unix.FSPICK_CLOEXEC, "FSPICK_CLOEXEC"}, {unix.FSPICK_EMPTY_PATH, "FSPICK_EMPTY_PATH"},
+}}
 var fsmountFlags = flags{"fsmount", true, false, []flag{{unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"}}}
 
 var fsconfigs = flags{"fsconfig", false, false, []flag{
 	{unix.FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "FSCONFIG_SET_STRING"},
-	{unix.FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"},
+	{unix.FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"}, {unix.FSCONFIG_CMD_RECONFIGURE, "FSCONFIG_CMD_RECONFIGURE"},
 }}
 
 var mountAttrs = flags{"mountattrs", true, false, []flag{
@@ -160,6 +165,7 @@ var mountAttrs = flags{"mountattrs", true, false, []flag{
 	{unix.MOUNT_ATTR__ATIME, "MOUNT_ATTR__ATIME"},
 	{unix.MOUNT_ATTR_NOATIME, "MOUNT_ATTR_NOATIME"}, {unix.MOUNT_ATTR_STRICTATIME, "MOUNT_ATTR_STRICTATIME"},
 	{unix.MOUNT_ATTR_NODIRATIME, "MOUNT_ATTR_NODIRATIME"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "MOUNT_ATTR_NOSYMFOLLOW"},
+	{unix.MOUNT_ATTR_IDMAP, "MOUNT_ATTR_IDMAP"},
 }}
 
 var propagation = flags{"propagation", true, false, []flag{

@@ -85,6 +85,8 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 		return 0, report(base, msgReached, 0)
 	case opSendFD:
 		return 0, sendFD(base, in)
+	case opReceive:
+		return receiveFD(base, arg(base, in, 0))
 	case opFork:
 		return 0, fork(base, in)
 	case opAccept:
@@ -229,6 +231,32 @@ func sendFD(base unsafe.Pointer, in *insn) syscall.Errno {
 	s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 1
 	s.hdr.control, s.hdr.controllen = uintptr(unsafe.Pointer(&s.cmsg)), unsafe.Sizeof(s.cmsg)
 	return send(base, arg(base, in, 0))
+}
+
+// receiveFD is Program.Receive.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func receiveFD(base unsafe.Pointer, sock uintptr) (uintptr, syscall.Errno) {
+	s := at[scratch](base, (*header)(base).scratch)
+	for {
+		s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.text)), unsafe.Sizeof(s.text)
+		s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 1
+		s.hdr.control, s.hdr.controllen = uintptr(unsafe.Pointer(&s.cmsg)), unsafe.Sizeof(s.cmsg)
+		n, _, e := syscall.RawSyscall6(unix.SYS_RECVMSG, sock, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_CMSG_CLOEXEC, 0, 0, 0)
+		switch {
+		case e == unix.EINTR:
+		case e != 0:
+			return 0, e
+		case n == 0:
+			return 0, unix.EPIPE
+		case s.hdr.controllen < unsafe.Offsetof(s.cmsg.fd)+4:
+			return 0, unix.EMFILE
+		default:
+			return uintptr(s.cmsg.fd), 0
+		}
+	}
 }
 
 // fork goes on in a new process; the old one exits. It says nothing: the arena

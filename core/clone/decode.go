@@ -108,6 +108,8 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return "wait for the parent"
 	case opSendFD:
 		return fmt.Sprintf("sendmsg(%s, %s, SCM_RIGHTS %s)", val(0), str(2), val(1))
+	case opReceive:
+		return "recvmsg(" + val(0) + ", SCM_RIGHTS)"
 	case opFork:
 		args := (*cloneArgs)(l.at(in.arg[0]))
 		f := strings.TrimSuffix("CLONE_PARENT|"+namespaceFlags.format(uintptr(args.flags&^(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID))), "|0")
@@ -265,6 +267,9 @@ func mountAttrText(a *unix.MountAttr) string {
 	var s []string
 	if a.Attr_set != 0 {
 		s = append(s, "set "+mountAttrs.format(uintptr(a.Attr_set)))
+		if a.Attr_set&unix.MOUNT_ATTR_IDMAP != 0 {
+			s = append(s, fmt.Sprintf("userns_fd %d", a.Userns_fd))
+		}
 	}
 	if a.Attr_clr != 0 {
 		s = append(s, "clear "+mountAttrs.format(uintptr(a.Attr_clr)))
@@ -350,6 +355,8 @@ func (p *Program) brief(i *Insn) string {
 		name = "statx"
 	case opSendFD:
 		name = "sendmsg"
+	case opReceive:
+		name = "recvmsg"
 	case opFork:
 		name = "clone3"
 	case opAccept:

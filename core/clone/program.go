@@ -260,6 +260,11 @@ func (p *Program) SendFD(sock, fd Reg, name string) *Insn {
 	return p.add(opSendFD, 0, In(sock), In(fd), p.Str(name), Num(len(name)))
 }
 
+// Receive keeps in fd the descriptor of the next message on the socket sock,
+// as SendFD sends it. EPIPE: the other end was closed; EMFILE: it could not be
+// taken, getrlimit(2).
+func (p *Program) Receive(sock, fd Reg) *Insn { return p.add(opReceive, 0, In(sock)).Save(fd) }
+
 // Fork clones the process with flags and goes on in the new one; the old one
 // exits. With CLONE_PARENT the new process is the caller's child, as the old
 // one was. A program forks at most once.

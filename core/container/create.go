@@ -58,6 +58,7 @@ type attempt struct {
 	c       *Container
 	linked  *clone.Linked
 	proc    *clone.Process
+	trees   trees
 	console *os.File // brings the master to a caller that stays
 	signal  func(unix.Signal) error
 	undo    []func() error
@@ -91,6 +92,11 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		PreserveFDs: o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	if in.NoPivot {
+		if in.Host.KernelMounts, err = kernelMounts(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -281,11 +287,21 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 				a.Warn(w)
 			}
 		}
+		if stop.Trees {
+			if err := a.openTrees(); err != nil {
+				return err
+			}
+		}
 		if err := a.proc.Go(); err != nil {
 			if why := a.next(); why != nil {
 				return why
 			}
 			return err
+		}
+		if stop.Trees {
+			if err := a.treesOpened(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -374,6 +390,13 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 			return nil, err
 		}
 		add(a.plan.Proc, fd)
+	}
+	if a.plan.Trees != nil {
+		fd, err := a.treesPair()
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, clone.FD{Reg: a.plan.Trees.Receive, FD: fd})
 	}
 	if a.plan.Listen != 0 {
 		fd, err := a.c.listen()

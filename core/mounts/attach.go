@@ -18,11 +18,12 @@ const (
 	treeFlags = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 )
 
-// Clone makes a detached copy of the mount at an absolute path of the host,
-// with what is mounted below if recursive.
-func Clone(p *clone.Program, path string, recursive bool, name string) clone.Reg {
+// Clone makes a detached copy of the mount at an absolute path of the host. Of
+// the flags of open_tree(2) it takes AT_RECURSIVE, for what is mounted below
+// too, and AT_SYMLINK_NOFOLLOW.
+func Clone(p *clone.Program, path string, flags int, name string) clone.Reg {
 	r := p.Reg(name)
-	p.Call(unix.SYS_OPEN_TREE, clone.Cwd, p.Str(path), clone.Num(treeFlags|recursion(recursive))).Save(r)
+	p.Call(unix.SYS_OPEN_TREE, clone.Cwd, p.Str(path), clone.Num(treeFlags|flags)).Save(r)
 	return r
 }
 
@@ -107,22 +108,35 @@ func (f FileSystem) MakeIfAllowed(p *clone.Program) clone.Reg {
 func (f FileSystem) make(p *clone.Program, ignore ...unix.Errno) clone.Reg {
 	fs, mount := p.Reg("fs"), p.Reg("mount")
 	p.Call(unix.SYS_FSOPEN, p.Str(f.Type), clone.Num(unix.FSOPEN_CLOEXEC)).Ignore(ignore...).Save(fs)
-	set := func(cmd int, key, value clone.Arg) {
-		p.Call(unix.SYS_FSCONFIG, clone.In(fs), clone.Num(cmd), key, value, clone.Num(0)).Ignore(ignore...).Log(fs)
-	}
-	null := clone.Num(0)
 	if f.Source != "" {
-		set(unix.FSCONFIG_SET_STRING, p.Str("source"), p.Str(f.Source))
+		fsconfig(p, fs, unix.FSCONFIG_SET_STRING, p.Str("source"), p.Str(f.Source)).Ignore(ignore...)
 	}
-	for _, word := range slices.Concat(f.Flags, f.Data) {
-		if key, value, ok := strings.Cut(word, "="); ok {
-			set(unix.FSCONFIG_SET_STRING, p.Str(key), p.Str(value))
-		} else {
-			set(unix.FSCONFIG_SET_FLAG, p.Str(word), null)
-		}
-	}
-	set(unix.FSCONFIG_CMD_CREATE, null, null)
+	configure(p, fs, slices.Concat(f.Flags, f.Data), ignore...)
+	fsconfig(p, fs, unix.FSCONFIG_CMD_CREATE, clone.Num(0), clone.Num(0)).Ignore(ignore...)
 	p.Call(unix.SYS_FSMOUNT, clone.In(fs), clone.Num(unix.FSMOUNT_CLOEXEC), clone.Num(uintptr(f.Attr))).Ignore(ignore...).Log(fs).Save(mount)
 	p.Call(unix.SYS_CLOSE, clone.In(fs)).Ignore(ignore...)
 	return mount
+}
+
+// reconfigure changes options of the file system that is mounted there.
+func reconfigure(p *clone.Program, mount clone.Reg, words []string) {
+	fs := p.Reg("fs")
+	p.Call(unix.SYS_FSPICK, clone.In(mount), p.Str(""), clone.Num(unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH)).Save(fs)
+	configure(p, fs, words)
+	fsconfig(p, fs, unix.FSCONFIG_CMD_RECONFIGURE, clone.Num(0), clone.Num(0))
+	shut(p, fs)
+}
+
+func configure(p *clone.Program, fs clone.Reg, words []string, ignore ...unix.Errno) {
+	for _, word := range words {
+		if key, value, ok := strings.Cut(word, "="); ok {
+			fsconfig(p, fs, unix.FSCONFIG_SET_STRING, p.Str(key), p.Str(value)).Ignore(ignore...)
+		} else {
+			fsconfig(p, fs, unix.FSCONFIG_SET_FLAG, p.Str(word), clone.Num(0)).Ignore(ignore...)
+		}
+	}
+}
+
+func fsconfig(p *clone.Program, fs clone.Reg, cmd int, key, value clone.Arg) *clone.Insn {
+	return p.Call(unix.SYS_FSCONFIG, clone.In(fs), clone.Num(cmd), key, value, clone.Num(0)).Log(fs)
 }

@@ -12,9 +12,14 @@ import (
 // Options is what the option words of one mount ask for.
 type Options struct {
 	Bind      bool
-	Recursive bool // rbind
-	Remount   bool // change what is mounted there
-	CopyUp    bool // tmpcopyup
+	Recursive bool   // rbind
+	Remount   bool   // change what is mounted there
+	CopyUp    bool   // tmpcopyup
+	IDMap     string // the idmap or ridmap word, or ""
+
+	// Of a bind mount, crun(1): a source that is a symlink is made anew in the
+	// container, or bound itself; a destination that is one is mounted on.
+	CopySymlink, SrcNoFollow, DestNoFollow bool
 
 	Attr    Attr     // this mount
 	RecAttr Attr     // this mount and all below it: the r… words
@@ -75,14 +80,36 @@ var propWords = [...]word{
 // for all of them.
 var superWords = [...]string{"sync", "async", "dirsync", "lazytime", "nolazytime", "mand", "nomand"}
 
-// noWords change nothing: they are the default, they steer what mount(2) prints
-// to the kernel's log and the newer calls return, or (iversion) those have no
-// such flag.
-var noWords = [...]string{"defaults", "silent", "loud", "iversion", "noiversion"}
+// noWords change nothing: they are the default, or they steer what mount(2)
+// prints to the kernel's log and the newer calls return.
+var noWords = [...]string{"defaults", "silent", "loud", "noiversion", "rasync", "rnomand"}
+
+// vainWords ask for what the newer calls have no flag for: iversion, and what
+// belongs to a file system as a whole as an attribute of many mounts.
+var vainWords = [...]string{"iversion", "rsync", "rdirsync", "rmand"}
+
+// ownWords are those that are for the runtime itself.
+var ownWords = [...]struct {
+	name string
+	set  func(*Options)
+}{
+	{"bind", func(o *Options) { o.Bind, o.Recursive = true, false }},
+	{"rbind", func(o *Options) { o.Bind, o.Recursive = true, true }},
+	{"remount", func(o *Options) { o.Remount = true }},
+	{"tmpcopyup", func(o *Options) { o.CopyUp = true }},
+	{"idmap", func(o *Options) { o.IDMap = "idmap" }},
+	{"ridmap", func(o *Options) { o.IDMap = "ridmap" }},
+	{"copy-symlink", func(o *Options) { o.CopySymlink = true }},
+	{"src-nofollow", func(o *Options) { o.SrcNoFollow = true }},
+	{"dest-nofollow", func(o *Options) { o.DestNoFollow = true }},
+}
 
 // Words lists every option word that Parse knows, sorted.
 func Words() []string {
-	w := slices.Concat([]string{"bind", "rbind", "remount", "tmpcopyup"}, superWords[:], noWords[:])
+	w := slices.Concat(superWords[:], noWords[:], vainWords[:])
+	for _, o := range ownWords {
+		w = append(w, o.name)
+	}
 	for _, a := range attrWords {
 		w = append(w, a.name, "r"+a.name)
 	}
@@ -94,24 +121,17 @@ func Words() []string {
 }
 
 // Parse reads the options of one mount (runtime-spec, config.md, "Linux mount
-// options"). A later word wins over an earlier one. A word that it does not
-// know is data for the file system. The second result names the first word
-// that ocibox knows and does not support yet, or "".
-func Parse(options []string) (Options, string) {
+// options", and crun(1)). A later word wins over an earlier one. A word that it
+// does not know is data for the file system.
+func Parse(options []string) Options {
 	var o Options
 	for _, w := range split(options) {
 		switch {
-		case w == "bind", w == "rbind":
-			o.Bind, o.Recursive = true, w == "rbind"
-		case w == "tmpcopyup":
-			o.CopyUp = true
-		case w == "remount":
-			o.Remount = true
-		case w == "iversion":
+		case w == "", slices.Contains(noWords[:], w), o.own(w):
+		case slices.Contains(vainWords[:], w):
 			o.NoEffect = append(o.NoEffect, w)
-		case w == "idmap", w == "ridmap", strings.HasPrefix(w, "idmap="), strings.HasPrefix(w, "ridmap="):
-			return o, w
-		case slices.Contains(noWords[:], w), w == "":
+		case strings.HasPrefix(w, "idmap="), strings.HasPrefix(w, "ridmap="):
+			o.IDMap = w
 		case slices.Contains(superWords[:], w):
 			o.Flags = append(o.Flags, w)
 		case o.attr(w), o.prop(w):
@@ -119,7 +139,17 @@ func Parse(options []string) (Options, string) {
 			o.Data = append(o.Data, w)
 		}
 	}
-	return o, ""
+	return o
+}
+
+func (o *Options) own(w string) bool {
+	for _, own := range ownWords {
+		if w == own.name {
+			own.set(o)
+			return true
+		}
+	}
+	return false
 }
 
 // split takes words apart that stand in one string with commas between, as

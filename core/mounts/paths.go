@@ -8,14 +8,19 @@ import (
 	"ocibox/core/clone"
 )
 
-// Null opens the host's /dev/null, which Mask hides files under: whatever the
+const maskedPaths = "linux.maskedPaths"
+
+// null opens the host's /dev/null, which Mask hides files under: whatever the
 // container's root has in that place is not asked.
-func Null(p *clone.Program) clone.Reg {
-	null := p.Reg("null")
-	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/dev/null"), clone.Num(unix.O_PATH|unix.O_CLOEXEC)).Save(null)
-	p.Must(null, unix.S_IFCHR, 1, 3, unix.ENXIO)
-	return null
+func null(p *clone.Program) clone.Reg {
+	fd := p.Reg("null")
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/dev/null"), clone.Num(unix.O_PATH|unix.O_CLOEXEC)).Save(fd)
+	p.Must(fd, unix.S_IFCHR, 1, 3, unix.ENXIO)
+	return fd
 }
+
+// emptyDir is what a directory is hidden under.
+var emptyDir = FileSystem{Type: "tmpfs", Source: "tmpfs", Attr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}
 
 // openIfThere opens a path; the register holds an errno's negative if nothing
 // is there.
@@ -29,12 +34,11 @@ func openIfThere(p *clone.Program, root clone.Reg, path string) clone.Reg {
 // tmpfs. What is not there needs no hiding.
 func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
 	for i, path := range paths {
-		p.Begin(fmt.Sprintf("linux.maskedPaths[%d]", i), path)
+		p.Begin(fmt.Sprintf(maskedPaths+"[%d]", i), path)
 		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
 		p.IsDir(target, isDir)
 		p.When(isDir, 1, func() {
-			empty := FileSystem{Type: "tmpfs", Source: "tmpfs", Attr: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}
-			mount := empty.Make(p)
+			mount := emptyDir.Make(p)
 			attach(p, mount, target)
 			shut(p, mount, target)
 		})

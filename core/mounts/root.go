@@ -7,18 +7,35 @@ import (
 )
 
 // Isolate ends the propagation of mounts from the new mount namespace to the
-// host's; those of the host still come in, for binds that are slaves.
-func Isolate(p *clone.Program) {
+// host's; those of the host still come in, for binds that are slaves. A root
+// that is to be shared gets no such cut: its bind mounts stay the peers of what
+// they are made from. Only the mount that the container's root is stacked on is
+// made private then, or that would show up on the host, and pivot_root(2) would
+// refuse.
+func Isolate(p *clone.Program, root *Prop) {
+	if root.Shared() {
+		setAttr(p, clone.Cwd, "/", false, unix.MountAttr{Propagation: unix.MS_PRIVATE})
+		return
+	}
 	setAttr(p, clone.Cwd, "/", true, unix.MountAttr{Propagation: unix.MS_SLAVE})
 }
 
-// Root makes a mount of the directory path, on top of it, and returns its
-// descriptor.
-func Root(p *clone.Program, path string) clone.Reg {
-	dir := OpenRoot(p, path, "rootfs")
+// Shared says whether the propagation is shared.
+func (p *Prop) Shared() bool { return p != nil && p.Type == unix.MS_SHARED }
+
+// stackRoot makes a mount of the directory path, stacks it on the root of the
+// mount namespace, and returns its descriptor. Paths are still resolved below
+// it: the root directory is where it was.
+func stackRoot(p *clone.Program, path string, shared bool) clone.Reg {
+	dir, top := OpenRoot(p, path, "rootfs"), p.Reg("top")
 	root := cloneFD(p, dir, true, "root")
-	attach(p, root, dir)
-	shut(p, dir)
+	if shared {
+		// A copy is its original's peer, also for what is mounted here.
+		setAttr(p, clone.In(root), "", true, unix.MountAttr{Propagation: unix.MS_PRIVATE})
+	}
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/"), clone.Num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Save(top)
+	attach(p, root, top)
+	shut(p, dir, top)
 	return root
 }
 
@@ -34,6 +51,13 @@ func ReadOnlyRoot(p *clone.Program, root clone.Reg) {
 	setAttr(p, clone.In(root), "", false, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
 
+// Propagate sets the propagation of the root mount, and of all below it if
+// that is asked for. It comes last: pivot_root(2) takes no shared root, and
+// what is unbindable cannot be copied for a path that is made read-only.
+func Propagate(p *clone.Program, root clone.Reg, prop Prop) {
+	setAttr(p, clone.In(root), "", prop.Recursive, unix.MountAttr{Propagation: prop.Type})
+}
+
 // Pivot makes root the root directory and detaches everything else.
 // pivot_root(".", ".") stacks the old root over the new one, pivot_root(2).
 func Pivot(p *clone.Program, root clone.Reg) {
@@ -42,7 +66,42 @@ func Pivot(p *clone.Program, root clone.Reg) {
 	p.Call(unix.SYS_UMOUNT2, p.Str("."), clone.Num(unix.MNT_DETACH))
 }
 
-// Chroot makes the directory root the root directory.
+// Uncover takes mounts of the host away, by their absolute paths. Those that are
+// locked (mount_namespaces(7)), and those whose end would show up on the host
+// because mounts are shared with it, are laid an empty directory over.
+func Uncover(p *clone.Program, paths []string, shared bool) {
+	for _, path := range paths {
+		gone := p.Reg("gone")
+		p.Begin("", path)
+		cover := func() {
+			target := OpenRoot(p, path, "target")
+			setAttr(p, clone.In(target), "", false, unix.MountAttr{Propagation: unix.MS_PRIVATE})
+			mount := emptyDir.Make(p)
+			attach(p, mount, target)
+			shut(p, mount, target)
+		}
+		if shared {
+			cover()
+			continue
+		}
+		p.Call(unix.SYS_UMOUNT2, p.Str(path), clone.Num(unix.MNT_DETACH)).Ignore(unix.EINVAL, unix.EPERM).Save(gone)
+		p.WhenNot(gone, 0, cover)
+	}
+}
+
+// ReadPropagation is the propagation that a word of propWords asks for, or nil.
+func ReadPropagation(word string) *Prop {
+	var o Options
+	if !o.prop(word) {
+		return nil
+	}
+	return &o.Prop[0]
+}
+
+// Chroot makes the directory root the root directory. Over a mount that is
+// stacked on the root of the mount namespace, it stands in for pivot_root(2)
+// where that cannot be had; but the host's mounts stay below, and a process
+// with CAP_SYS_ADMIN in the container can get at them.
 func Chroot(p *clone.Program, root clone.Reg) {
 	p.Call(unix.SYS_FCHDIR, clone.In(root))
 	p.Call(unix.SYS_CHROOT, p.Str("."))

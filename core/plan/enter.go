@@ -34,7 +34,7 @@ func (c *compiler) undumpable() {
 // rendezvous is a wait of the child for what the parent does meanwhile.
 func (c *compiler) rendezvous(quiet bool, actions ...Action) {
 	c.p.Rendezvous(quiet)
-	c.plan.Stops = append(c.plan.Stops, Stop{quiet, actions})
+	c.plan.Stops = append(c.plan.Stops, Stop{Quiet: quiet, Actions: actions})
 }
 
 // enter brings the child into its namespaces, with its ids mapped.

@@ -32,8 +32,14 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	row("parent", "linux.namespaces", l.Clone())
 	for _, line := range l.Explain() {
 		if line.Wait >= 0 {
-			for _, a := range p.Stops[line.Wait].Actions {
+			stop := p.Stops[line.Wait]
+			for _, a := range stop.Actions {
 				row("parent", a.Field, a.Text)
+			}
+			if stop.Trees {
+				if err := p.Trees.explain(row, all); err != nil {
+					return err
+				}
 			}
 		}
 		if !all && line.Call == "close" {
@@ -58,6 +64,30 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	for i, r := range rows {
 		if _, err := fmt.Fprintf(w, "%3d %-6s  %-*s  %s\n", i+1, r[0], width, r[1], r[2]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// explain adds the rows of the opener, and what the parent does before.
+func (t *Trees) explain(row func(who, field, text string), all bool) error {
+	l, err := t.Program.Link()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	row("parent", "", "open(\"/proc/CHILD/ns/mnt\") = $ns.mnt")
+	for _, u := range t.Users {
+		from := "/proc/CHILD/ns/user"
+		if !u.Map.Own() {
+			from = "/proc/PID/ns/user of a new user namespace with its maps"
+		}
+		row("parent", u.Field, fmt.Sprintf("open(%q) = $ns.user", from))
+	}
+	row("parent", "", l.Clone())
+	for _, line := range l.Explain() {
+		if all || line.Call != "close" {
+			row("opener", strings.TrimSpace(line.Step.Field+" "+line.Step.Object), line.Text)
 		}
 	}
 	return nil

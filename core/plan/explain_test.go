@@ -101,6 +101,9 @@ func goldens() []golden {
 				{Destination: "/scratch", Source: "tmpfs", Type: "tmpfs", Options: []string{"tmpcopyup", "ro", "nodev", "size=1m", "sync"}},
 				{Destination: "/disk", Source: "/dev/sdb", Type: "ext4", Options: []string{"ro", "data=journal"}},
 				{Destination: "/data", Options: []string{"remount", "rw", "private"}},
+				{Destination: "/scratch", Options: []string{"remount", "size=2m"}},
+				{Destination: "/etc/localtime", Source: "/etc/localtime", Options: []string{"bind", "copy-symlink"}},
+				{Destination: "/link", Source: "link", Options: []string{"bind", "src-nofollow", "dest-nofollow"}},
 			}
 			return s
 		}(), Host: root}},
@@ -116,6 +119,33 @@ func goldens() []golden {
 			s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "gold"}
 			return s
 		}(), Host: resctrl(root)}},
+		{"idmap", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace}, specs.LinuxNamespace{Type: specs.UserNamespace})
+			ids := []specs.LinuxIDMapping{{HostID: 5000, Size: 10}}
+			s.Mounts = []specs.Mount{
+				{Destination: "/own", Source: "/a", Options: []string{"rbind", "ridmap", "ro"}},
+				{Destination: "/mapped", Source: "/b", Options: []string{"bind", "idmap"}, UIDMappings: ids, GIDMappings: ids},
+				{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"ro"}},
+				{Destination: "/proc", Type: "proc", Source: "proc"},
+			}
+			return s
+		}(), Host: root}},
+		{"devices", Input{Spec: func() *specs.Spec {
+			s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
+			mode, id := os.FileMode(0o600), uint32(7)
+			s.Linux.Devices = []specs.LinuxDevice{
+				{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, FileMode: &mode},
+				{Path: "/srv/disk", Type: "b", Major: 8, Minor: 1, UID: &id, GID: &id},
+				{Path: "/dev/fifo", Type: "p"},
+			}
+			s.Linux.RootfsPropagation = "rshared"
+			return s
+		}(), Host: root}},
+		{"no-pivot", Input{NoPivot: true, Spec: bare(specs.LinuxNamespace{Type: specs.MountNamespace}), Host: func() Host {
+			h := root
+			h.KernelMounts = []string{"/sys", "/proc"}
+			return h
+		}()}},
 	}
 	list = append(list, kernelGoldens()...)
 	for _, k := range namespace.Kinds {

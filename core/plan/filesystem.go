@@ -1,48 +1,102 @@
 package plan
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/fault"
 	"ocibox/core/idmap"
 	"ocibox/core/mounts"
 )
 
+// files is what the config.json says about the file system.
+type files struct {
+	mounts  []*mounts.Mount
+	devices []*mounts.Device
+	prop    *mounts.Prop // of the root, or nil
+}
+
+// readFiles checks what the file system is to be.
+func (c *compiler) readFiles() (f files, err error) {
+	var warnings []string
+	if f.mounts, warnings, err = mounts.Read(c.spec, c.in.Bundle); err != nil {
+		return f, err
+	}
+	c.warn(warnings...)
+	if f.devices, warnings, err = mounts.ReadDevices(c.spec.Linux.Devices); err != nil {
+		return f, err
+	}
+	c.warn(warnings...)
+	if word := c.spec.Linux.RootfsPropagation; word != "" {
+		f.prop = mounts.ReadPropagation(word)
+		switch {
+		case f.prop == nil:
+			return f, fault.Field("linux.rootfsPropagation", "%q is none of shared, slave, private, unbindable and rshared, rslave, rprivate, runbindable", word)
+		case !c.private():
+			return f, fault.Field("linux.rootfsPropagation", "would be the host's: it needs a mount namespace").WithHint(`add {"type": "mount"} to linux.namespaces`)
+		case c.in.NoPivot && f.prop.Type == unix.MS_PRIVATE:
+			return f, fault.Field("linux.rootfsPropagation", "%s is not safe without pivot_root(2): the host's root stays below", word)
+		}
+	}
+	for _, m := range f.mounts {
+		if m.Owners != nil && !c.sysAdmin() {
+			return f, fault.Field(m.Field, "mapping the owners of a mount takes CAP_SYS_ADMIN in the user namespace of its file system, which this process lacks")
+		}
+	}
+	if c.userns() && !c.private() {
+		c.warn("default devices: cannot be made in a user namespace without a mount namespace")
+		for i, d := range c.spec.Linux.Devices {
+			if d.Type != "p" {
+				return f, fault.Field(fmt.Sprintf("linux.devices[%d]", i), "%s cannot be made in a user namespace, and bound only in a mount namespace", d.Path)
+			}
+		}
+	}
+	if c.in.NoPivot && !c.private() {
+		c.warn("--no-pivot: has no effect without a mount namespace")
+	}
+	return f, nil
+}
+
+func (c *compiler) warn(warnings ...string) {
+	c.plan.Warnings = append(c.plan.Warnings, warnings...)
+}
+
+// private says whether the container has a mount namespace of its own.
+func (c *compiler) private() bool { return (c.new|c.joined)&unix.CLONE_NEWNS != 0 }
+
+// sysAdmin says whether the caller has CAP_SYS_ADMIN.
+func (c *compiler) sysAdmin() bool { return c.host.Caps&(1<<unix.CAP_SYS_ADMIN) != 0 }
+
 // fileSystem makes the container's root what it is to be, and enters it.
-func (c *compiler) fileSystem(path string, list []*mounts.Mount) {
+func (c *compiler) fileSystem(path string, f files) {
 	p, s := c.p, c.spec
-	private := (c.new|c.joined)&unix.CLONE_NEWNS != 0
-	masked := len(s.Linux.MaskedPaths) > 0
 	// Of a /dev that is the host's own, nothing is changed.
 	devBound := path == "/"
-	for _, m := range list {
+	for _, m := range f.mounts {
 		if m.Dest == "/dev" {
 			devBound = m.Bind
 		}
 	}
-
-	var root, null clone.Reg
-	var devices mounts.Devices
-	if private {
-		p.Begin("", "mount propagation")
-		mounts.Isolate(p)
-		p.Begin("root.path", path)
-		root = mounts.Root(p, path)
-		if c.userns() && c.new&unix.CLONE_NEWCGROUP == 0 {
-			mounts.CoverCgroups(list)
+	devices, hosts := f.devices, []*mounts.Device(nil)
+	if devBound {
+		var warnings []string
+		hosts, devices, warnings = mounts.OfHost(devices)
+		c.warn(warnings...)
+	}
+	src := mounts.Sources{Path: path, Prop: f.prop, Mounts: f.mounts, Devices: devices, Masks: len(s.Linux.MaskedPaths) > 0}
+	if c.private() {
+		if c.userns() {
+			c.warn(mounts.BindDevices(devices)...)
+			c.bindHost(f.mounts)
 		}
-		mounts.Sources(p, list)
-		if c.userns() && !devBound {
-			devices = mounts.DeviceSources(p)
-		}
-		if masked {
-			p.Begin("linux.maskedPaths", "")
-			null = mounts.Null(p)
-		}
+		c.open(&src)
 	} else {
 		p.Begin("root.path", path)
-		root = mounts.OpenRoot(p, path, "root")
+		src.Root = mounts.OpenRoot(p, path, "root")
 	}
+	root := src.Root
 
 	c.becomeRoot()
 	c.procfs()
@@ -51,39 +105,64 @@ func (c *compiler) fileSystem(path string, list []*mounts.Mount) {
 		c.keyring(c.in.ID)
 	}
 	c.names()
-	mounts.Attach(p, root, list)
-	switch {
-	case devBound:
-	case c.userns() && !private:
-		c.plan.Warnings = append(c.plan.Warnings, "default devices: cannot be made in a user namespace without a mount namespace")
-	default:
-		mounts.MakeDevices(p, root, devices)
-	}
+	mounts.Attach(p, root, f.mounts)
+	mounts.CheckDevices(p, root, hosts)
+	mounts.MakeDevices(p, root, devices, devBound)
 	cwd := p.Reg("cwd")
 	p.Begin("process.cwd", s.Process.Cwd)
 	p.OpenIn(root, s.Process.Cwd, clone.MakeDir, 0, unix.O_PATH|unix.O_DIRECTORY, 0o755, cwd)
 	if s.Process.Terminal {
 		c.terminal(root)
-		if private {
+		if c.private() {
 			mounts.BindDevice(p, root, c.tty, "/dev/console")
 		}
 	}
 	mounts.ReadOnly(p, root, s.Linux.ReadonlyPaths)
-	mounts.Mask(p, root, s.Linux.MaskedPaths, null)
-	mounts.Seal(p, list)
+	mounts.Mask(p, root, s.Linux.MaskedPaths, src.Null)
+	mounts.Seal(p, f.mounts)
 	if s.Root.Readonly {
 		p.Begin("root.readonly", "")
 		mounts.ReadOnlyRoot(p, root)
 	}
 	c.createHooks(root)
 	p.Begin("root.path", "")
-	if private {
-		mounts.Pivot(p, root)
-	} else {
+	switch {
+	case !c.private():
 		mounts.Chroot(p, root)
+	case c.in.NoPivot:
+		mounts.Uncover(p, c.host.KernelMounts, f.prop.Shared())
+		p.Begin("root.path", "")
+		mounts.Chroot(p, root)
+	default:
+		mounts.Pivot(p, root)
+	}
+	if f.prop != nil {
+		p.Begin("linux.rootfsPropagation", "")
+		mounts.Propagate(p, root, *f.prop)
 	}
 	p.Begin("process.cwd", s.Process.Cwd)
 	p.Call(unix.SYS_FCHDIR, clone.In(cwd))
+}
+
+// bindHost binds the host's sysfs and procfs where the user namespace does not
+// own the network or the process ids that a new one would show.
+func (c *compiler) bindHost(list []*mounts.Mount) {
+	if (c.new|c.joined)&unix.CLONE_NEWUSER != 0 {
+		// One that is joined together with a user namespace may be its own.
+		own := c.new
+		if c.joined&unix.CLONE_NEWUSER != 0 {
+			own |= c.joined
+		}
+		if own&unix.CLONE_NEWNET == 0 {
+			c.warn(mounts.BindHost(list, "sysfs", "/sys", "network")...)
+		}
+		if own&unix.CLONE_NEWPID == 0 {
+			c.warn(mounts.BindHost(list, "proc", "/proc", "pid")...)
+		}
+	}
+	if c.new&unix.CLONE_NEWCGROUP == 0 {
+		mounts.CoverCgroups(list)
+	}
 }
 
 // becomeRoot takes the ids 0 of the user namespace, as far as it has them, so

@@ -13,7 +13,6 @@ import (
 	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
-	"ocibox/core/mounts"
 	"ocibox/core/namespace"
 	"ocibox/core/rdt"
 )
@@ -50,6 +49,8 @@ type Host struct {
 	// Resctrl finds where resctrl is mounted. It is called only for a
 	// config.json that asks for it.
 	Resctrl func() (string, error)
+	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
+	KernelMounts []string
 }
 
 // Stream is one of the caller's descriptors 0, 1 and 2.
@@ -67,6 +68,7 @@ type Plan struct {
 	Listen  clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Proc    clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
+	Trees   *Trees    // the opener's program, or nil
 	Stops   []Stop    // where the child waits for the parent, by number
 	Later   []Action  // what the parent does once the process runs, and when the container is deleted
 	// HookOutput takes the files for the output of the hooks that the child
@@ -95,6 +97,7 @@ type Join struct {
 // is where the container is created.
 type Stop struct {
 	Quiet   bool // the child does not say that it is there: it is at once
+	Trees   bool // the opener starts after the actions, and is waited for once the child goes on
 	Actions []Action
 }
 
@@ -143,15 +146,15 @@ func Compile(in Input) (*Plan, error) {
 	if err := Validate(in.Spec); err != nil {
 		return nil, err
 	}
-	list, warnings, err := mounts.Read(in.Spec.Mounts, in.Bundle)
-	if err != nil {
-		return nil, err
-	}
 	root := RootFS(in.Spec, in.Bundle)
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
-	c := &compiler{plan: &Plan{Program: p, Warnings: warnings, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, in: in}
+	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, in: in}
 	if err := c.resolve(); err != nil {
+		return nil, err
+	}
+	list, err := c.readFiles()
+	if err != nil {
 		return nil, err
 	}
 	if c.needsProc() && c.userns() {
@@ -166,7 +169,7 @@ func Compile(in Input) (*Plan, error) {
 	if !in.Started {
 		c.plan.Listen = p.Inherit("start.sock")
 	}
-	c.labelMounts(list)
+	c.labelMounts(list.mounts)
 	c.hookOutput()
 	c.enter()
 	c.fileSystem(root, list)

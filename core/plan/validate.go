@@ -78,9 +78,7 @@ var notYet = [...]struct {
 }{
 	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
 	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
-	{"linux.devices", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Devices }},
 	{"linux.seccomp", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Seccomp }},
-	{"linux.rootfsPropagation", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.RootfsPropagation }},
 }
 
 func unsupported(s *specs.Spec) error {
