@@ -42,7 +42,7 @@ func (b *Bundle) Command(args ...string) *Cmd {
 }
 
 // Through makes a program inside, here outside, execute the command: "limited",
-// "sysctl" or "as-root".
+// "sysctl", "as-root" or "isolated".
 func (c *Cmd) Through(program string, args ...string) *Cmd {
 	c.Args = append(append([]string{program, markSign, program}, args...), c.Args...)
 	return c

@@ -98,6 +98,10 @@ func inside(name string, args []string) int {
 		return hunt()
 	case "overwrite": // the file of a descriptor
 		return overwrite("/proc/self/fd/" + args[0])
+	case "isolated": // run a command where a shared tmpfs is at this path, and print what is mounted below
+		return isolated(args[0], args[1:])
+	case "mount": // a tmpfs at this path
+		return result(0, unix.Mount("tmpfs", args[0], "tmpfs", 0, ""))
 	case "userns": // make a user namespace
 		_, err := start("exit", &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER}, "0")
 		return result(0, err)

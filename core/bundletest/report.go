@@ -176,10 +176,15 @@ func (b *Bundle) Look(edit func(*specs.Spec), paths ...string) map[string]Look {
 		}
 		s.Process.Args = b.Args("look", paths...)
 	})
-	out := b.Foreground()
+	return ReadLooks(b.t, b.Foreground())
+}
+
+// ReadLooks reads what the program "look" has written.
+func ReadLooks(t *testing.T, text string) map[string]Look {
+	t.Helper()
 	var looks map[string]Look
-	if err := json.Unmarshal([]byte(out), &looks); err != nil {
-		b.t.Fatalf("looks %q: %v", out, err)
+	if err := json.Unmarshal([]byte(text), &looks); err != nil {
+		t.Fatalf("looks %q: %v", text, err)
 	}
 	return looks
 }
