@@ -217,6 +217,7 @@ func show(p *Program) []string {
 	line(`statx($fd) is a directory = $res (or EBADF)`, p.IsDir(fd, res))
 	p.Rendezvous(false)
 	line(`wait for the parent`, nil)
+	line("recvmsg($root, SCM_RIGHTS) = $fd", p.Receive(root, fd))
 	line(`sendmsg($root, "/dev/ptmx", SCM_RIGHTS $fd)`, p.SendFD(root, fd, "/dev/ptmx"))
 	line(`clone3(CLONE_PARENT|CLONE_NEWPID), go on in the child`, p.Fork(unix.CLONE_PARENT|unix.CLONE_NEWPID))
 	p.Rendezvous(true)

@@ -21,9 +21,9 @@ func runtimeAfterFork()
 //go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
 func runtimeAfterForkInChild()
 
-// stackRoom is more stack than the child's functions take together in any
-// build: with -N -l that is 2 KB. (//go:nosplit would limit them to 800 bytes.)
-const stackRoom = 16 << 10
+// stackRoom is more than twice the stack that the child's functions take, all
+// of them together, in any build: with -N -l that is 8.5 KB. (//go:nosplit would limit them to 800 bytes.)
+const stackRoom = 24 << 10
 
 // fork3 is clone3 whose child runs the program at base. As in the Go runtime's
 // own fork, signals are blocked around it, so that no handler runs in the

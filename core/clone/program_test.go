@@ -297,6 +297,47 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// What Receive gets is what was sent; an end that is closed is EPIPE, and a
+// message without a descriptor EMFILE.
+func TestReceive(t *testing.T) {
+	dir := t.TempDir()
+	here, err := unix.Open(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLater(t, here)
+	for name, row := range map[string]struct {
+		oob  []byte
+		open bool
+		want unix.Errno
+	}{"sent": {unix.UnixRights(here), true, 0}, "nothing with it": {nil, true, unix.EMFILE}, "closed": {nil, false, unix.EPIPE}} {
+		t.Run(name, func(t *testing.T) {
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeLater(t, pair[1])
+			if row.open {
+				if err := unix.Sendmsg(pair[0], []byte("name"), row.oob, nil, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			unix.Close(pair[0])
+			p := New()
+			sock, fd := p.Inherit("sock"), p.Reg("fd")
+			p.Receive(sock, fd)
+			p.Must(fd, unix.S_IFDIR, 0, 0, unix.ENOTDIR)
+			if row.want == 0 {
+				complete(t, p, FD{sock, pair[1]})
+				return
+			}
+			if _, err := reach(t, p, FD{sock, pair[1]}); errnoOf(t, err) != row.want {
+				t.Errorf("%v, want %v", err, row.want)
+			}
+		})
+	}
+}
+
 func TestSendFD(t *testing.T) {
 	dir := t.TempDir()
 	var here unix.Stat_t
