@@ -104,12 +104,10 @@ func TestBadPaths(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	var rows []bad
 	values := map[string]string{
-		"hooks":                   `{"hooks": {"poststop": [{"path": "/bin/true"}]}}`,
-		"linux.resources":         `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
-		"linux.cgroupsPath":       `{"linux": {"cgroupsPath": "/x"}}`,
-		"linux.devices":           `{"linux": {"devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}`,
-		"linux.seccomp":           `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`,
-		"linux.rootfsPropagation": `{"linux": {"rootfsPropagation": "shared"}}`,
+		"hooks":             `{"hooks": {"poststop": [{"path": "/bin/true"}]}}`,
+		"linux.resources":   `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
+		"linux.cgroupsPath": `{"linux": {"cgroupsPath": "/x"}}`,
+		"linux.seccomp":     `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`,
 	}
 	for _, field := range plan.NotYet() {
 		value, ok := values[field]

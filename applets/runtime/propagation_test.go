@@ -125,3 +125,27 @@ func TestRemountFileSystem(t *testing.T) {
 		same(t, "nosuid", m.Has("nosuid"), true)
 	})
 }
+
+// Without pivot_root(2), the root is the same, and the host's /proc and /sys
+// are not below it.
+func TestNoPivot(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.File("/own", "text", 0o644)
+		b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("look", "/own", "/..", "/proc/self/root/own") })
+		looks := bundletest.ReadLooks(t, b.Must("run", "--no-pivot", "--bundle", b.Dir, b.ID))
+		same(t, "file", looks["/own"].Content, "text")
+		same(t, "file of the root", looks["/proc/self/root/own"].Content, "text")
+		same(t, "the root is its own parent", strings.Contains(looks["/.."].Content, "own "), true)
+
+		b.Write(nil)
+		r := bundletest.ReadReport(t, b.Must("run", "--no-pivot", "--bundle", b.Dir, b.ID))
+		for _, m := range r.Mounts {
+			if m.Type == "proc" && m.Point != "/proc" && !strings.HasPrefix(m.Point, "/proc/") {
+				t.Errorf("proc at %s", m.Point)
+			}
+		}
+	})
+	testBad(t, []bad{{name: "private root", edit: set(func(s *specs.Spec) { s.Linux.RootfsPropagation = "rprivate" }), args: []string{"--no-pivot"},
+		want: []string{"linux.rootfsPropagation: rprivate is not safe without pivot_root(2)"}}})
+}

@@ -67,7 +67,7 @@ func setPropagation(p *clone.Program, mount clone.Reg, o Options) {
 	}
 }
 
-// attach puts a detached mount onto what target refers to.
+// attach puts a mount, mostly a detached one, onto what target refers to.
 func attach(p *clone.Program, mount, target clone.Reg) *clone.Insn {
 	return p.Call(unix.SYS_MOVE_MOUNT, clone.In(mount), p.Str(""), clone.In(target), p.Str(""), clone.Num(movePaths))
 }

@@ -1,6 +1,8 @@
 package mounts
 
 import (
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
@@ -9,9 +11,8 @@ import (
 // Isolate ends the propagation of mounts from the new mount namespace to the
 // host's; those of the host still come in, for binds that are slaves. A root
 // that is to be shared gets no such cut: its bind mounts stay the peers of what
-// they are made from. Only the mount that the container's root is stacked on is
-// made private then, or that would show up on the host, and pivot_root(2) would
-// refuse.
+// they are made from. Only the root of the mount namespace is made private then:
+// pivot_root(2) puts it elsewhere.
 func Isolate(p *clone.Program, root *Prop) {
 	if root.Shared() {
 		setAttr(p, clone.Cwd, "/", false, unix.MountAttr{Propagation: unix.MS_PRIVATE})
@@ -23,20 +24,48 @@ func Isolate(p *clone.Program, root *Prop) {
 // Shared says whether the propagation is shared.
 func (p *Prop) Shared() bool { return p != nil && p.Type == unix.MS_SHARED }
 
-// stackRoot makes a mount of the directory path, stacks it on the root of the
-// mount namespace, and returns its descriptor. Paths are still resolved below
-// it: the root directory is where it was.
-func stackRoot(p *clone.Program, path string, shared bool) clone.Reg {
-	dir, top := OpenRoot(p, path, "rootfs"), p.Reg("top")
+// makeRoot makes a mount of the directory path, on top of it, and returns its
+// descriptor. A shared one is made private for the time being: pivot_root(2)
+// takes no other, nor one in a shared mount.
+func makeRoot(p *clone.Program, path string, shared bool) clone.Reg {
+	dir := OpenRoot(p, path, "rootfs")
 	root := cloneFD(p, dir, true, "root")
 	if shared {
-		// A copy is its original's peer, also for what is mounted here.
 		setAttr(p, clone.In(root), "", true, unix.MountAttr{Propagation: unix.MS_PRIVATE})
+		isolateMount(p, dir)
 	}
+	attach(p, root, dir)
+	shut(p, dir)
+	return root
+}
+
+// maxParents is how many directories isolateMount looks at: one that is deeper
+// in its mount is EINVAL.
+const maxParents = 32
+
+// isolateMount makes the mount that the directory dir is in private. That takes
+// the mount's own root, mount_setattr(2): the directory, or one of those above.
+func isolateMount(p *clone.Program, dir clone.Reg) {
+	found := p.Reg("found")
+	for i := range maxParents {
+		up := strings.TrimSuffix(strings.Repeat("../", i), "/")
+		try := setAttr(p, clone.In(dir), up, false, unix.MountAttr{Propagation: unix.MS_PRIVATE}).Save(found)
+		if i > 0 {
+			try.Unless(found, 0)
+		}
+		if i < maxParents-1 {
+			try.Ignore(unix.EINVAL)
+		}
+	}
+}
+
+// Stack moves the root mount onto the root of the mount namespace. Paths are
+// still resolved below it: the root directory is where it was.
+func Stack(p *clone.Program, root clone.Reg) {
+	top := p.Reg("top")
 	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/"), clone.Num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Save(top)
 	attach(p, root, top)
-	shut(p, dir, top)
-	return root
+	shut(p, top)
 }
 
 // OpenRoot opens the directory path, which must not be a symlink.
@@ -98,9 +127,8 @@ func ReadPropagation(word string) *Prop {
 	return &o.Prop[0]
 }
 
-// Chroot makes the directory root the root directory. Over a mount that is
-// stacked on the root of the mount namespace, it stands in for pivot_root(2)
-// where that cannot be had; but the host's mounts stay below, and a process
+// Chroot makes the directory root the root directory. After Stack, it stands in
+// for pivot_root(2) where that cannot be had; but the host's mounts stay below, and a process
 // with CAP_SYS_ADMIN in the container can get at them.
 func Chroot(p *clone.Program, root clone.Reg) {
 	p.Call(unix.SYS_FCHDIR, clone.In(root))

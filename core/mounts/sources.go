@@ -11,7 +11,7 @@ type Sources struct {
 	Mounts  []*Mount
 	Devices []*Device
 	Masks   bool      // there are paths to be masked
-	Root    clone.Reg // once opened: the root's mount, stacked on "/"
+	Root    clone.Reg // once opened: the root's mount, on top of its path
 	Null    clone.Reg // /dev/null, if Masks
 }
 
@@ -20,7 +20,7 @@ func (s *Sources) Open(p *clone.Program) {
 	p.Begin("", "mount propagation")
 	Isolate(p, s.Prop)
 	p.Begin("root.path", s.Path)
-	s.Root = stackRoot(p, s.Path, s.Prop.Shared())
+	s.Root = makeRoot(p, s.Path, s.Prop.Shared())
 	for _, m := range s.Mounts {
 		if m.copies() {
 			m.begin(p)

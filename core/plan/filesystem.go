@@ -132,6 +132,7 @@ func (c *compiler) fileSystem(path string, f files) {
 	case c.in.NoPivot:
 		mounts.Uncover(p, c.host.KernelMounts, f.prop.Shared())
 		p.Begin("root.path", "")
+		mounts.Stack(p, root)
 		mounts.Chroot(p, root)
 	default:
 		mounts.Pivot(p, root)
