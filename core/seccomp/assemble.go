@@ -85,7 +85,7 @@ func (a *assembler) jump(op uint16, k uint32, yes, no int) int {
 // then runs an instruction that does not jump, and goes on at next.
 func (a *assembler) then(code uint16, k uint32, next int) int {
 	if skip := a.skip(next); skip > 0 {
-		next = a.emit(unix.BPF_JMP|unix.BPF_JA, 0, 0, uint32(skip))
+		a.emit(unix.BPF_JMP|unix.BPF_JA, 0, 0, uint32(skip))
 	}
 	return a.emit(code, 0, 0, k)
 }
