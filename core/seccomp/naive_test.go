@@ -65,26 +65,18 @@ func newNaive(s *specs.LinuxSeccomp, m testMachine) *naive {
 	}
 	for col := range columns {
 		n.byNr[col] = map[uint32][]string{}
-		has := func(name string) {
-			for _, row := range table {
-				nr := uint32(row.nr[col])
-				if row.name == name && row.nr[col] >= 0 && nr < 0xf0000 {
-					n.known[col], n.newest[col] = true, max(n.newest[col], nr)
-				}
-			}
-		}
 		for _, row := range table {
 			if row.nr[col] < 0 {
 				continue
 			}
-			n.byNr[col][uint32(row.nr[col])] = append(n.byNr[col][uint32(row.nr[col])], row.name)
-			if n.rules[row.name] != nil {
-				has(row.name)
-			}
+			nr := uint32(row.nr[col])
+			n.byNr[col][nr] = append(n.byNr[col][nr], row.name)
+			named := n.rules[row.name] != nil
 			for _, sub := range naiveSubcalls[row.name] {
-				if n.rules[sub] != nil {
-					has(row.name)
-				}
+				named = named || n.rules[sub] != nil
+			}
+			if named && nr < 0xf0000 {
+				n.known[col], n.newest[col] = true, max(n.newest[col], nr)
 			}
 		}
 	}

@@ -137,13 +137,15 @@ func (f *Filter) Summary() string {
 	if f.Notify {
 		s += ", with a listener"
 	}
-	for _, n := range []struct {
-		names []string
-		what  string
-	}{{f.Unknown, "unknown"}, {f.Foreign, "of other architectures"}} {
-		if len(n.names) > 0 {
-			s += fmt.Sprintf(", %d names %s", len(n.names), n.what)
-		}
+	if len(f.Unknown) > 0 {
+		s += ", unknown: " + strings.Join(f.Unknown, " ")
+	}
+	switch n := len(f.Foreign); n {
+	case 0:
+	case 1:
+		s += ", 1 name of other architectures"
+	default:
+		s += fmt.Sprintf(", %d names of other architectures", n)
 	}
 	return s
 }

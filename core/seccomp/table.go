@@ -24,15 +24,15 @@ const (
 	columns
 )
 
-// syscall is a row of the table.
-type syscall struct {
+// entry is a row of the table.
+type entry struct {
 	name string
 	nr   [columns]int32 // by column, -1 where there is no such call
 }
 
 // row finds a name's row in the table.
 func row(name string) (int, bool) {
-	return slices.BinarySearchFunc(table[:], name, func(s syscall, name string) int { return strings.Compare(s.name, name) })
+	return slices.BinarySearchFunc(table[:], name, func(e entry, name string) int { return strings.Compare(e.name, name) })
 }
 
 // x32Bit is set in every number of x32, which shares x86_64's audit value
@@ -114,10 +114,10 @@ var muxes = [...]mux{
 
 // named is what is known of a call's name.
 type named struct {
-	*syscall
-	mux  *syscall // that makes the call too, nil for none
-	mask uint64   // of the mux's first argument
-	call uint64   // what is left of it then
+	*entry
+	mux  *entry // that makes the call too, nil for none
+	mask uint64 // of the mux's first argument
+	call uint64 // what is left of it then
 }
 
 // find finds a name in the table.
@@ -126,7 +126,7 @@ func find(name string) (named, bool) {
 	if !ok {
 		return named{}, false
 	}
-	n := named{syscall: &table[at]}
+	n := named{entry: &table[at]}
 	for _, m := range muxes {
 		if call := slices.Index(m.calls, name); call >= 0 {
 			if at, ok := row(m.name); ok {

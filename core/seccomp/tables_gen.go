@@ -4,7 +4,7 @@ package seccomp
 
 // table is every system call, sorted by name, with its number by column:
 // x86_64, x86, x32, aarch64, arm, riscv64, s390x, ppc64le. -1 stands where an architecture has no such call.
-var table = [...]syscall{
+var table = [...]entry{
 	{"_llseek", [columns]int32{-1, 140, -1, -1, 140, -1, -1, 140}},
 	{"_newselect", [columns]int32{-1, 142, -1, -1, 142, -1, -1, 142}},
 	{"_sysctl", [columns]int32{156, 149, -1, -1, 149, -1, 149, 149}},
