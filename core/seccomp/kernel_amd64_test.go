@@ -61,13 +61,7 @@ func TestKernelOtherABIs(t *testing.T) {
 		Names: []string{"socket", "shmget"}, Action: specs.ActErrno, ErrnoRet: number(8),
 		Args: []specs.LinuxSeccompArg{{Index: 0, Op: specs.OpEqualTo, Value: unix.AF_ALG}},
 	}}
-	for _, c := range []struct {
-		name    string
-		profile *specs.LinuxSeccomp
-		through string
-		calls   []rawCall
-		want    string
-	}{
+	for _, c := range []kernelCase{
 		{"an x32 number", refuse(), "", []rawCall{{NR: x32Bit | unix.SYS_GETPGID}}, "SIGSYS"},
 		{"any x32 number", refuse(), "", []rawCall{{NR: x32Bit | 0xfff}}, "SIGSYS"},
 		{"an x32 number where x32 is listed", refuse(specs.ArchX32), "", []rawCall{{NR: x32Bit | unix.SYS_GETPGID}}, "-7"},
@@ -82,9 +76,7 @@ func TestKernelOtherABIs(t *testing.T) {
 			if c.through == "int80" && strings.HasPrefix(outcome(t, free), "SIGSEGV") {
 				t.Skip("the kernel has no int 0x80")
 			}
-			if got := outcome(t, job{c.profile, c.calls, c.through}); got != c.want {
-				t.Errorf("%q, want %q", got, c.want)
-			}
+			c.test(t)
 		})
 	}
 }

@@ -236,6 +236,21 @@ func one(act specs.LinuxSeccompAction, errno *uint, args ...specs.LinuxSeccompAr
 	return s
 }
 
+// kernelCase is a job and its outcome.
+type kernelCase struct {
+	name    string
+	profile *specs.LinuxSeccomp
+	through string
+	calls   []rawCall
+	want    string
+}
+
+func (c *kernelCase) test(t *testing.T) {
+	if got := outcome(t, job{c.profile, c.calls, c.through}); got != c.want {
+		t.Errorf("%q, want %q", got, c.want)
+	}
+}
+
 var ownGroup = fmt.Sprint(unix.Getpgrp())
 
 func TestKernelActions(t *testing.T) {
@@ -244,13 +259,7 @@ func TestKernelActions(t *testing.T) {
 	logged.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog, "SECCOMP_FILTER_FLAG_TSYNC"}
 	synced := one(specs.ActNotify, nil)
 	synced.Flags = []specs.LinuxSeccompFlag{"SECCOMP_FILTER_FLAG_TSYNC", specs.LinuxSeccompFlagWaitKillableRecv}
-	for _, c := range []struct {
-		name    string
-		profile *specs.LinuxSeccomp
-		through string
-		calls   []rawCall
-		want    string
-	}{
+	for _, c := range []kernelCase{
 		{"allow", one(specs.ActAllow, nil), "", getpgid, ownGroup},
 		{"log", logged, "", getpgid, ownGroup},
 		{"errno", one(specs.ActErrno, nil), "", getpgid, "-1"},
@@ -266,11 +275,7 @@ func TestKernelActions(t *testing.T) {
 		{"a condition", one(specs.ActErrno, number(7), specs.LinuxSeccompArg{Index: 0, Op: specs.OpGreaterThan, Value: 1<<31 - 1}), "",
 			[]rawCall{{NR: unix.SYS_GETPGID}, {unix.SYS_GETPGID, [6]uintptr{1<<31 - 1}}, {unix.SYS_GETPGID, [6]uintptr{1 << 31}}}, ownGroup + " -3 -7"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := outcome(t, job{c.profile, c.calls, c.through}); got != c.want {
-				t.Errorf("%q, want %q", got, c.want)
-			}
-		})
+		t.Run(c.name, c.test)
 	}
 }
 

@@ -206,9 +206,9 @@ func TestLibseccompDifferences(t *testing.T) {
 		{"a version in ipc's first argument walks around a rule", specs.ActAllow,
 			[]specs.LinuxSyscall{rule("shmget", specs.ActErrno)},
 			data{nr: 117, audit: unix.AUDIT_ARCH_I386, args: [6]uint64{1<<16 | 23}}, eperm, unix.SECCOMP_RET_ALLOW},
-		{"of two rules that hold the first one counts", specs.ActErrno,
+		{"of two rules of prctl that hold the first one counts", specs.ActErrno,
 			[]specs.LinuxSyscall{rule("prctl", specs.ActAllow, equal(0, 4)), rule("prctl", specs.ActKillProcess, above(1, 5))},
-			data{nr: unix.SYS_PRCTL, audit: unix.AUDIT_ARCH_X86_64, args: [6]uint64{4, 9}}, unix.SECCOMP_RET_ALLOW, kill},
+			data{nr: 157, audit: unix.AUDIT_ARCH_X86_64, args: [6]uint64{4, 9}}, unix.SECCOMP_RET_ALLOW, kill},
 	} {
 		s := &specs.LinuxSeccomp{DefaultAction: c.def, Architectures: []specs.Arch{specs.ArchX86}, Syscalls: c.rules}
 		theirs, _ := l.compile(t, s, machines[0])

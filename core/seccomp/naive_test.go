@@ -218,8 +218,8 @@ func (n *naive) grid(col int, nr uint32) [][6]uint64 {
 	for arg, vs := range values {
 		slices.Sort(vs)
 		vs = slices.Compact(vs)
-		if len(out)*len(vs) > 4096 {
-			vs = vs[:1+4096/len(out)]
+		if len(out)*len(vs) > 1024 {
+			vs = vs[:1+1024/len(out)]
 		}
 		var more [][6]uint64
 		for _, o := range out {
