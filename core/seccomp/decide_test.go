@@ -1,13 +1,10 @@
 package seccomp
 
 import (
-	"runtime"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
-
-func goarch() string { return runtime.GOARCH }
 
 func TestDecide(t *testing.T) {
 	equal := func(v uint64) []specs.LinuxSeccompArg {

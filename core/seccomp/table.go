@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// LINUX_LIBC_DEV is the folder that gen takes.
+//
 //go:generate go run ./gen -root $LINUX_LIBC_DEV
 
 // Columns of the table.
