@@ -80,6 +80,10 @@ func work(text string) error {
 	if err := json.Unmarshal([]byte(text), &j); err != nil {
 		return err
 	}
+	// A process that is killed shall leave no core in this folder.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("setrlimit(RLIMIT_CORE): %w", err)
+	}
 	runtime.LockOSThread()
 	switch j.Through {
 	case "thread":
