@@ -1,0 +1,265 @@
+package seccomp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/fault"
+)
+
+// profile is a linux.seccomp that was read and found to be sound.
+type profile struct {
+	def     Action
+	flags   uint
+	notify  bool
+	listed  []specs.Arch
+	rules   []rule
+	unknown []string
+	ignored []string
+}
+
+// rule is one entry of syscalls.
+type rule struct {
+	index int // in syscalls
+	names []named
+	act   Action
+	alts  [][]cond // it holds where all conditions of one of these hold
+}
+
+func (r *rule) unconditional() bool { return len(r.alts[0]) == 0 }
+
+func readProfile(s *specs.LinuxSeccomp) (*profile, error) {
+	const top = "linux.seccomp"
+	if s == nil {
+		return nil, fault.Field(top, "is missing")
+	}
+	p := &profile{}
+	var err error
+	if p.def, err = readAction(top+".defaultAction", s.DefaultAction, top+".defaultErrnoRet", s.DefaultErrnoRet); err != nil {
+		return nil, err
+	}
+	if p.def == unix.SECCOMP_RET_USER_NOTIF {
+		return nil, fault.Field(top+".defaultAction", "%s cannot be the default: nobody would hear of the calls that lead to the listener", s.DefaultAction)
+	}
+	for i, a := range s.Architectures {
+		if !slices.Contains(specArches[:], a) {
+			return nil, fault.Field(fmt.Sprintf(top+".architectures[%d]", i), "%q is no architecture", a)
+		}
+		if !slices.Contains(p.listed, a) {
+			p.listed = append(p.listed, a)
+		}
+	}
+	for i := range s.Syscalls {
+		r, err := p.readRule(fmt.Sprintf(top+".syscalls[%d]", i), &s.Syscalls[i])
+		if err != nil {
+			return nil, err
+		}
+		r.index = i
+		p.rules = append(p.rules, r)
+	}
+	if err := p.readListener(s); err != nil {
+		return nil, err
+	}
+	return p, p.readFlags(s.Flags)
+}
+
+func (p *profile) readRule(field string, s *specs.LinuxSyscall) (rule, error) {
+	var r rule
+	if len(s.Names) == 0 {
+		return r, fault.Field(field+".names", "is empty")
+	}
+	var err error
+	if r.act, err = readAction(field+".action", s.Action, field+".errnoRet", s.ErrnoRet); err != nil {
+		return r, err
+	}
+	for i, name := range s.Names {
+		if name == "" {
+			return r, fault.Field(fmt.Sprintf("%s.names[%d]", field, i), "is empty")
+		}
+		if r.act == unix.SECCOMP_RET_USER_NOTIF && name == "write" {
+			return r, fault.Field(fmt.Sprintf("%s.names[%d]", field, i), "%s is refused for write: what hands over the listener may need it", s.Action)
+		}
+		if n, ok := find(name); ok {
+			r.names = append(r.names, n)
+		} else if !slices.Contains(p.unknown, name) {
+			p.unknown = append(p.unknown, name)
+		}
+	}
+	p.notify = p.notify || r.act == unix.SECCOMP_RET_USER_NOTIF
+	var conds []cond
+	again := false
+	for i, a := range s.Args {
+		at := fmt.Sprintf("%s.args[%d]", field, i)
+		c, err := readCond(at, a)
+		if err != nil {
+			return r, err
+		}
+		if a.ValueTwo != 0 && a.Op != specs.OpMaskedEqual {
+			p.ignored = append(p.ignored, fmt.Sprintf("%s.valueTwo: %s takes one value", at, a.Op))
+		}
+		again = again || slices.ContainsFunc(conds, func(o cond) bool { return o.arg == c.arg })
+		conds = append(conds, c)
+	}
+	// Two conditions on one argument are alternatives, and so is then each of
+	// the rule's, as runc has it (libcontainer/seccomp, matchCall).
+	if !again {
+		r.alts = [][]cond{conds}
+		return r, nil
+	}
+	for i := range conds {
+		r.alts = append(r.alts, conds[i:i+1])
+	}
+	return r, nil
+}
+
+func (p *profile) readListener(s *specs.LinuxSeccomp) error {
+	switch {
+	case p.notify && s.ListenerPath == "":
+		return fault.Field("linux.seccomp.listenerPath", "is missing: a rule has %s", specs.ActNotify)
+	case s.ListenerMetadata != "" && s.ListenerPath == "":
+		return fault.Field("linux.seccomp.listenerMetadata", "is set without listenerPath")
+	case !p.notify && s.ListenerPath != "":
+		p.ignored = append(p.ignored, fmt.Sprintf("linux.seccomp.listenerPath: no rule has %s", specs.ActNotify))
+	}
+	return nil
+}
+
+func (p *profile) readFlags(flags []specs.LinuxSeccompFlag) error {
+	if flags == nil {
+		// As runc: only a profile that names its flags gets the mitigation of
+		// speculative store bypass, which slows every program down.
+		p.flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+	}
+	for i, f := range flags {
+		switch f {
+		case "SECCOMP_FILTER_FLAG_TSYNC":
+			// seccomp(2) takes TSYNC beside a listener, and says with an errno
+			// that a thread could not follow, only with TSYNC_ESRCH (Linux 5.7).
+			p.flags |= unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+		case specs.LinuxSeccompFlagLog:
+			p.flags |= unix.SECCOMP_FILTER_FLAG_LOG
+		case specs.LinuxSeccompFlagSpecAllow:
+			p.flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+		case specs.LinuxSeccompFlagWaitKillableRecv:
+			// Without a listener it is EINVAL to the kernel.
+			if p.notify {
+				p.flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+			} else {
+				p.ignored = append(p.ignored, fmt.Sprintf("linux.seccomp.flags[%d]: %s: no rule has %s", i, f, specs.ActNotify))
+			}
+		default:
+			return fault.Field(fmt.Sprintf("linux.seccomp.flags[%d]", i), "%q is no flag", f)
+		}
+	}
+	if p.notify {
+		p.flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
+	return nil
+}
+
+// specArches are the architectures of the specification, config-linux.md.
+var specArches = [...]specs.Arch{
+	specs.ArchX86, specs.ArchX86_64, specs.ArchX32, specs.ArchARM, specs.ArchAARCH64,
+	specs.ArchMIPS, specs.ArchMIPS64, specs.ArchMIPS64N32, specs.ArchMIPSEL, specs.ArchMIPSEL64, specs.ArchMIPSEL64N32,
+	specs.ArchPPC, specs.ArchPPC64, specs.ArchPPC64LE, specs.ArchS390, specs.ArchS390X, specs.ArchPARISC, specs.ArchPARISC64,
+	specs.ArchRISCV64, specs.ArchLOONGARCH64, specs.ArchM68K, specs.ArchSH, specs.ArchSHEB,
+}
+
+// Action is what a filter returns: an action and its 16 bits of data, as
+// seccomp(2) has them (SECCOMP_RET_…).
+type Action uint32
+
+// maxErrno is the largest errno that seccomp returns; more is cut down to it
+// (kernel/seccomp.c).
+const maxErrno = 4095
+
+// actions are the names of the specification with their values. KILL is
+// another word for KILL_THREAD, which stands first so that it is what is printed.
+var actions = [...]struct {
+	name specs.LinuxSeccompAction
+	ret  Action
+}{
+	{specs.ActKillThread, unix.SECCOMP_RET_KILL_THREAD},
+	{specs.ActKill, unix.SECCOMP_RET_KILL_THREAD},
+	{specs.ActKillProcess, unix.SECCOMP_RET_KILL_PROCESS},
+	{specs.ActTrap, unix.SECCOMP_RET_TRAP},
+	{specs.ActErrno, unix.SECCOMP_RET_ERRNO},
+	{specs.ActTrace, unix.SECCOMP_RET_TRACE},
+	{specs.ActAllow, unix.SECCOMP_RET_ALLOW},
+	{specs.ActLog, unix.SECCOMP_RET_LOG},
+	{specs.ActNotify, unix.SECCOMP_RET_USER_NOTIF},
+}
+
+// String is the specification's name, with the data in brackets where the
+// action has any: "SCMP_ACT_ERRNO(EPERM)", "SCMP_ACT_TRACE(1)".
+func (a Action) String() string {
+	data := a & unix.SECCOMP_RET_DATA
+	for _, k := range actions {
+		switch {
+		case k.ret != a&^unix.SECCOMP_RET_DATA:
+		case k.ret == unix.SECCOMP_RET_ERRNO:
+			if name := unix.ErrnoName(unix.Errno(data)); name != "" {
+				return fmt.Sprintf("%s(%s)", k.name, name)
+			}
+			return fmt.Sprintf("%s(%d)", k.name, data)
+		case k.ret == unix.SECCOMP_RET_TRACE:
+			return fmt.Sprintf("%s(%d)", k.name, data)
+		default:
+			return string(k.name)
+		}
+	}
+	return fmt.Sprintf("%#x", uint32(a))
+}
+
+// lets tells whether the call takes place, or may: a tracer decides by itself.
+func (a Action) lets() bool {
+	switch a &^ unix.SECCOMP_RET_DATA {
+	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
+		return true
+	}
+	return false
+}
+
+// stricter is the kernel's order of precedence among filters, seccomp(2): it
+// takes the value that is least as a signed number.
+func (a Action) stricter(b Action) bool { return int32(a) < int32(b) }
+
+func readAction(field string, name specs.LinuxSeccompAction, errnoField string, errno *uint) (Action, error) {
+	for _, k := range actions {
+		if k.name != name {
+			continue
+		}
+		most := uint(0)
+		switch k.ret {
+		case unix.SECCOMP_RET_ERRNO:
+			most = maxErrno
+		case unix.SECCOMP_RET_TRACE:
+			most = unix.SECCOMP_RET_DATA
+		default:
+			if errno != nil {
+				return 0, fault.Field(errnoField, "%s takes none", name)
+			}
+			return k.ret, nil
+		}
+		if errno == nil {
+			return k.ret | Action(unix.EPERM), nil
+		}
+		if *errno > most {
+			return 0, fault.Field(errnoField, "%d is more than %d", *errno, most)
+		}
+		return k.ret | Action(*errno), nil
+	}
+	if name == "" {
+		return 0, fault.Field(field, "is missing")
+	}
+	return 0, fault.Field(field, "%q is no action", name)
+}
+
+// short is an architecture's name as people write it: "x86_64".
+func short(a specs.Arch) string {
+	return strings.ToLower(strings.TrimPrefix(string(a), "SCMP_ARCH_"))
+}
