@@ -111,14 +111,24 @@ func (m *Mount) remount(p *clone.Program, root clone.Reg) {
 }
 
 func (m *Mount) bind(p *clone.Program, root clone.Reg) {
-	target, flags := p.Reg("target"), unix.O_PATH
-	if m.DestNoFollow {
-		flags |= unix.O_NOFOLLOW
-	}
-	p.OpenIn(root, m.Dest, clone.MakeLike, m.from, flags, dirMode, target)
+	target := p.Reg("target")
+	p.OpenIn(root, m.Dest, clone.MakeLike, m.from, m.targetFlags(), dirMode, target)
 	attach(p, m.from, target)
 	setPropagation(p, m.from, m.Options)
 	shut(p, m.from, target)
+}
+
+// targetFlags are those of openat2(2) for what is mounted on. A symlink in the
+// place of /proc or /sys would make the paths that are masked and the labels
+// that are written later something else.
+func (m *Mount) targetFlags() int {
+	switch {
+	case m.Type == "proc" || m.Type == "sysfs":
+		return unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW
+	case m.DestNoFollow:
+		return unix.O_PATH | unix.O_NOFOLLOW
+	}
+	return unix.O_PATH
 }
 
 // copySymlink makes a source that is a symlink anew, in the place of a symlink
@@ -172,13 +182,7 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	if m.RootLabel != "" {
 		setLabel(p, mount, m.RootLabel)
 	}
-	// A symlink in the place of /proc or /sys would make the paths that are
-	// masked and the labels that are written later something else.
-	flags := unix.O_PATH
-	if m.Type == "proc" || m.Type == "sysfs" {
-		flags |= unix.O_DIRECTORY | unix.O_NOFOLLOW
-	}
-	p.OpenIn(root, m.Dest, clone.MakeDir, 0, flags, dirMode, target)
+	p.OpenIn(root, m.Dest, clone.MakeDir, 0, m.targetFlags(), dirMode, target)
 	if m.CopyUp {
 		p.CopyTree(target, mount)
 	}
