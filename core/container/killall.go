@@ -19,14 +19,18 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 		return err
 	}
 	told := map[process]bool{}
+	ended := false // the init, by SIGKILL
 	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); {
 		fresh, err := c.signalMembers(sig, told)
-		if err != nil {
-			// The init has got it and is gone: so may be the container, and
-			// before Linux 6.11 what tells its processes from others.
-			if alive, e := c.alive(); len(told) > 0 && e == nil && !alive {
-				return nil
-			}
+		var u unlisted
+		switch {
+		case errors.As(err, &u) && ended:
+			// So has the container perhaps, and before Linux 6.11 what tells its
+			// processes from others.
+			return nil
+		case errors.As(err, &u):
+			return u.error
+		case err != nil:
 			return err
 		}
 		if len(told) == 0 {
@@ -35,9 +39,17 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 		if fresh == 0 || sig != unix.SIGKILL {
 			return nil
 		}
+		// What looks for the others is in the way of an init that is about to end.
+		if err := c.end(); err != nil {
+			return err
+		}
+		ended = true
 	}
 	return fault.Op(nil, "the processes of %s make others faster than they are killed", id)
 }
+
+// unlisted is why a container's processes cannot be told.
+type unlisted struct{ error }
 
 // process is one process for good, as a pid alone is not.
 type process struct {
@@ -50,7 +62,7 @@ type process struct {
 func (c *Container) signalMembers(sig unix.Signal, told map[process]bool) (int, error) {
 	pids, err := c.Members()
 	if err != nil {
-		return 0, err
+		return 0, unlisted{err}
 	}
 	fds := map[int]int{}
 	defer func() {
@@ -71,7 +83,7 @@ func (c *Container) signalMembers(sig unix.Signal, told map[process]bool) (int, 
 	// A pid may have gone to a process of somebody else before it was opened.
 	// Who is a member now was one then, or the descriptor leads to nobody.
 	if pids, err = c.Members(); err != nil {
-		return 0, err
+		return 0, unlisted{err}
 	}
 	fresh := 0
 	for pid, fd := range fds {
