@@ -173,7 +173,7 @@ func TestListenFDsThatAreNot(t *testing.T) {
 	b := bundletest.New(t, bundletest.Plain(t))
 	for _, row := range []struct{ fds, want string }{
 		{"x", `LISTEN_FDS "x" is not a number`}, {"-1", `LISTEN_FDS "-1" is not a number`}, {"", `LISTEN_FDS "" is not a number`},
-		{"1", "LISTEN_FDS 1: descriptor 3 is not open"}, {"9223372036854775807", "descriptor 3 is not open"},
+		{"1", "LISTEN_FDS 1: descriptor 3 is not open"}, {"2147483647", "descriptor 3 is not open"}, {"9223372036854775808", "is not a number"},
 	} {
 		c := b.Command("create", "--bundle", b.Dir, b.ID)
 		c.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, c.Path}, c.Args[1:]...)
