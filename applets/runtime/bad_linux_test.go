@@ -106,7 +106,6 @@ func TestUnsupported(t *testing.T) {
 	values := map[string]string{
 		"linux.resources":   `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
 		"linux.cgroupsPath": `{"linux": {"cgroupsPath": "/x"}}`,
-		"linux.seccomp":     `{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}`,
 	}
 	for _, field := range plan.NotYet() {
 		value, ok := values[field]

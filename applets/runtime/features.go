@@ -12,6 +12,7 @@ import (
 	"ocibox/core/mounts"
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
+	"ocibox/core/seccomp"
 )
 
 // featuresCommand prints what is built, from the tables that the code uses
@@ -34,7 +35,7 @@ func supported() features.Features {
 			// The flags that ask for systemd are accepted, and have no effect.
 			Systemd: new(false), SystemdUser: new(false),
 		},
-		Seccomp:         &features.Seccomp{Enabled: is("linux.seccomp")},
+		Seccomp:         seccompFeatures(),
 		Apparmor:        &features.Apparmor{Enabled: is("process.apparmorProfile")},
 		Selinux:         &features.Selinux{Enabled: is("process.selinuxLabel")},
 		IntelRdt:        &features.IntelRdt{Enabled: is("linux.intelRdt"), Schemata: is("linux.intelRdt"), Monitoring: is("linux.intelRdt")},
@@ -60,6 +61,20 @@ func supported() features.Features {
 	}
 	if *is("hooks") {
 		f.Hooks = hookNames
+	}
+	return f
+}
+
+// seccompFeatures are the words of linux.seccomp, and which of the flags this
+// kernel takes.
+func seccompFeatures() *features.Seccomp {
+	w := seccomp.Words()
+	f := &features.Seccomp{Enabled: new(true), Actions: w.Actions, Operators: w.Operators, Archs: w.Archs, KnownFlags: w.Flags}
+	missing := seccomp.Missing(^uint(0))
+	for _, flag := range w.Flags {
+		if !slices.Contains(missing, flag) {
+			f.SupportedFlags = append(f.SupportedFlags, flag)
+		}
 	}
 	return f
 }

@@ -113,7 +113,7 @@ type message struct {
 }
 
 const (
-	msgReached = 1 + iota // the program stands at the opWait after pc, or for a starter at its opExec
+	msgReached = 1 + iota // the program stands at the opWait after pc, or for a starter before its opExec
 	msgFailed
 	msgExited  // a spawned program failed: errno is its status, wait4(2)
 	msgTimeout // and did not end: errno is its timeout in seconds

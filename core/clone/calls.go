@@ -52,6 +52,7 @@ var calls = [...]callDesc{
 	{unix.SYS_READLINKAT, "readlinkat", "fd str - int"},
 	{unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", "int - cpus"},
 	{unix.SYS_SCHED_SETATTR, "sched_setattr", "int schedattr -"},
+	{unix.SYS_SECCOMP, "seccomp", "seccomp seccompflags filter"},
 	{unix.SYS_SETDOMAINNAME, "setdomainname", "str int"},
 	{SysSetgroups, "setgroups", "int groups"},
 	{unix.SYS_SETHOSTNAME, "sethostname", "str int"},
@@ -127,7 +128,7 @@ func flagSet(kind string) *flags {
 
 var flagSets = [...]*flags{&openFlags, &atFlags, &openTreeFlags, &moveMountFlags, &fsopenFlags, &fspickFlags, &fsmountFlags, &fsconfigs,
 	&mountAttrs, &propagation, &namespaceFlags, &closeRange, &umounts, &ioctls, &prctls, &keyctls, &rlimits, &fileTypes, &families, &sockTypes,
-	&resolves, &personalities, &memPolicies, &ioWhos}
+	&resolves, &personalities, &memPolicies, &ioWhos, &seccomps, &seccompFlags}
 
 var openFlags = flags{"open", true, false, []flag{
 	{unix.O_PATH, "O_PATH"}, {unix.O_RDWR, "O_RDWR"}, {unix.O_WRONLY, "O_WRONLY"},
@@ -244,6 +245,14 @@ var memPolicies = flags{"mempolicy", true, true, []flag{
 	{unix.MPOL_WEIGHTED_INTERLEAVE, "MPOL_WEIGHTED_INTERLEAVE"}, {unix.MPOL_PREFERRED_MANY, "MPOL_PREFERRED_MANY"},
 	{unix.MPOL_LOCAL, "MPOL_LOCAL"}, {unix.MPOL_INTERLEAVE, "MPOL_INTERLEAVE"}, {unix.MPOL_BIND, "MPOL_BIND"},
 	{unix.MPOL_PREFERRED, "MPOL_PREFERRED"}, {unix.MPOL_DEFAULT, "MPOL_DEFAULT"},
+}}
+
+var seccomps = flags{"seccomp", false, false, []flag{{unix.SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"}}}
+var seccompFlags = flags{"seccompflags", true, false, []flag{
+	{unix.SECCOMP_FILTER_FLAG_TSYNC, "SECCOMP_FILTER_FLAG_TSYNC"}, {unix.SECCOMP_FILTER_FLAG_LOG, "SECCOMP_FILTER_FLAG_LOG"},
+	{unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"}, {unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, "SECCOMP_FILTER_FLAG_NEW_LISTENER"},
+	{unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "SECCOMP_FILTER_FLAG_TSYNC_ESRCH"},
+	{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
 }}
 
 var families = flags{"family", false, false, []flag{{unix.AF_UNIX, "AF_UNIX"}}}

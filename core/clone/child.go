@@ -79,8 +79,7 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	case opStat:
 		return fileType(base, in)
 	case opWait:
-		wait(base, arg(base, in, 0))
-		return 0, 0
+		return 0, wait(base, arg(base, in, 0))
 	case opReport:
 		return 0, report(base, msgReached, 0)
 	case opSendFD:
@@ -150,17 +149,17 @@ func exit(status uintptr) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func wait(base unsafe.Pointer, fd uintptr) {
+func wait(base unsafe.Pointer, fd uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	for {
 		n, _, e := syscall.RawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
-		if e != 0 || n == 0 {
+		if e == 0 && n == 0 {
 			exit(exitFailed)
 		}
-		return
+		return e
 	}
 }
 
@@ -305,16 +304,12 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	}
 }
 
-// exec returns only when no path could be executed. A starter sees the same end
-// of its connection after an execve as after a death: it is told before.
+// exec returns only when no path could be executed.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
 func exec(base unsafe.Pointer, in *insn) syscall.Errno {
-	if h := (*header)(base); h.report != h.sync {
-		report(base, msgReached, 0)
-	}
 	result := syscall.Errno(unix.ENOENT)
 	off := arg(base, in, 0) - uintptr(base)
 	for ; ; off += wordSize {

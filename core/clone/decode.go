@@ -107,7 +107,11 @@ func (l *Linked) call(in *insn, nargs int) string {
 	case opWait:
 		return "wait for the parent"
 	case opSendFD:
-		return fmt.Sprintf("sendmsg(%s, %s, SCM_RIGHTS %s)", val(0), str(2), val(1))
+		text := str(2)
+		if in.isReg&(1<<3) != 0 { // a Blank's, not written yet
+			text = val(3)
+		}
+		return fmt.Sprintf("sendmsg(%s, %s, SCM_RIGHTS %s)", val(0), text, val(1))
 	case opReceive:
 		return "recvmsg(" + val(0) + ", SCM_RIGHTS)"
 	case opFork:
@@ -193,6 +197,8 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		d := (*[2]unix.CapUserData)(l.at(v))
 		return fmt.Sprintf("{effective %s, permitted %s, inheritable %s}", capSet(d[0].Effective, d[1].Effective),
 			capSet(d[0].Permitted, d[1].Permitted), capSet(d[0].Inheritable, d[1].Inheritable))
+	case "filter":
+		return fmt.Sprintf("{%d instructions}", *(*uint16)(l.at(v)))
 	case "openhow":
 		h := (*unix.OpenHow)(l.at(v))
 		return "{" + openFlags.format(uintptr(h.Flags)) + ", " + resolves.format(uintptr(h.Resolve)) + "}"
@@ -353,8 +359,10 @@ func (p *Program) brief(i *Insn) string {
 		str(i.args[1])
 	case opStat:
 		name = "statx"
-	case opSendFD:
+	case opSendFD, opReport:
 		name = "sendmsg"
+	case opWait:
+		name = "read"
 	case opReceive:
 		name = "recvmsg"
 	case opFork:

@@ -51,7 +51,7 @@ func TestFlags(t *testing.T) {
 }
 
 // otherKinds are the kinds of arguments that Linked.arg knows besides flags.
-var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg openhow schedattr ioprio cpus nodes")
+var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg openhow schedattr ioprio cpus nodes filter")
 
 func TestCallTable(t *testing.T) {
 	for i, c := range calls {

@@ -20,6 +20,9 @@ type Failure struct {
 	Errno syscall.Errno // 0 if it is only the end of a spawned program
 	Log   string        // the kernel's own words, from an fs context; how a spawned program ended
 	Pid   int           // process that ran it
+	// Filtered says that it came after the program's own seccomp filter. Not
+	// known to Outcome.
+	Filtered bool
 }
 
 // Error is "call: reason".

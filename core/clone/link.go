@@ -116,6 +116,16 @@ func (l *Linked) Close() error {
 // Value is what the child has left in r.
 func (l *Linked) Value(r Reg) uintptr { return *l.reg(r) }
 
+// Fill writes the text of b, while the child waits. It has to fit.
+func (l *Linked) Fill(b Blank, text []byte) error {
+	if len(text) > b.size {
+		return fault.Op(nil, "%d bytes do not go into the %d that are there for them", len(text), b.size)
+	}
+	copy(l.mem[l.data+b.at:], text)
+	*l.reg(b.n) = uintptr(len(text))
+	return nil
+}
+
 // forkedPid is the process that Program.Fork made, 0 if it did not come to that.
 func (l *Linked) forkedPid() int {
 	if l.prog.forked == 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -95,24 +96,45 @@ func (p *Process) Next() error {
 	case m.kind == msgReached:
 		return nil
 	}
-	f := &Failure{Call: "close_range()", Pid: p.Pid}
-	if pc := int(m.pc) - p.linked.head; pc >= 0 {
-		i := p.linked.prog.code[pc]
-		f.Step, f.Call = p.linked.prog.steps[i.step], p.linked.prog.brief(i)
-	}
+	f := p.failure(m.pc)
 	f.set(m, text[p.linked.insn(int(m.pc)).nlabel:])
+	return f
+}
+
+// failure is one of instruction pc.
+func (p *Process) failure(pc uint32) *Failure {
+	f := &Failure{Call: "close_range()", Pid: p.Pid}
+	n := int(pc) - p.linked.head
+	if n < 0 || n >= len(p.linked.prog.code) {
+		return f
+	}
+	prog := p.linked.prog
+	i := prog.code[n]
+	f.Step, f.Call = prog.steps[i.step], prog.brief(i)
+	f.Filtered = slices.ContainsFunc(prog.code[:n], func(i *Insn) bool { return i.op == opCall && i.nr == unix.SYS_SECCOMP })
 	return f
 }
 
 // ended tells why the child's end of the socket is closed.
 func (p *Process) ended() error {
 	h := p.linked.header()
-	if in := p.linked.insn(int(h.pc)); in.op == opExec && in.state == stateRunning && in.errno == 0 {
+	in := p.linked.insn(int(h.pc))
+	if in.op == opExec && in.state == stateRunning && in.errno == 0 {
 		return ErrExec
 	}
 	status, err := p.Wait()
 	if err != nil {
 		return err
+	}
+	// Under a seccomp filter it may not come to a report.
+	switch f := p.failure(h.pc); {
+	case !f.Filtered || in.state != stateRunning:
+	case in.errno != 0:
+		f.Errno = syscall.Errno(in.errno)
+		return f
+	case status.Signaled():
+		f.Log = describe(status)
+		return f
 	}
 	return fault.Op(nil, "the container's init ended before it executed anything (%s)", describe(status))
 }

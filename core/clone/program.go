@@ -100,6 +100,7 @@ type Program struct {
 	guard   *guard
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
+	accepts bool // it has an Accept, and no report to the starter since
 	strs    map[string]uintptr
 }
 
@@ -160,6 +161,35 @@ func (p *Program) Words(args []Arg) Arg {
 		p.data = appendWord(p.data, a.v)
 	}
 	return Arg{argData, at}
+}
+
+// Filter puts a struct sock_fprog into the data, as seccomp(2) takes it.
+func (p *Program) Filter(code []unix.SockFilter) Arg {
+	var insns []byte
+	for i := range code {
+		insns = append(insns, Bytes(&code[i])...)
+	}
+	first := p.Data(insns)
+	at := p.align()
+	// The length is an unsigned short, padded to where a pointer may be.
+	length := make([]byte, wordSize)
+	binary.NativeEndian.PutUint16(length, uint16(len(code)))
+	p.data = append(p.data, length...)
+	p.fixups = append(p.fixups, at+wordSize)
+	p.data = appendWord(p.data, first.v)
+	return Arg{argData, at}
+}
+
+// A Blank is room for a text that the parent writes while the child waits.
+type Blank struct {
+	at   uintptr // offset in data
+	size int
+	n    Reg // length of the text
+}
+
+// Blank makes room for size bytes; name is what explain prints for the text.
+func (p *Program) Blank(size int, name string) Blank {
+	return Blank{p.Data(make([]byte, size)).v, size, p.Reg(name)}
 }
 
 func (p *Program) align() uintptr {
@@ -260,6 +290,11 @@ func (p *Program) SendFD(sock, fd Reg, name string) *Insn {
 	return p.add(opSendFD, 0, In(sock), In(fd), p.Str(name), Num(len(name)))
 }
 
+// SendBlank is SendFD with the text that Linked.Fill has put into b.
+func (p *Program) SendBlank(sock, fd Reg, b Blank) *Insn {
+	return p.add(opSendFD, 0, In(sock), In(fd), Arg{argData, b.at}, In(b.n))
+}
+
 // Receive keeps in fd the descriptor of the next message on the socket sock,
 // as SendFD sends it. EPIPE: the other end was closed; EMFILE: it could not be
 // taken, getrlimit(2).
@@ -289,13 +324,26 @@ func (p *Program) Fork(flags uint64) *Insn {
 // and keeps it in conn. Connections that close without one are let go. A
 // failure from here on is reported to the connection.
 func (p *Program) Accept(listen, conn Reg) *Insn {
+	p.accepts = true
 	return p.add(opAccept, 0, In(listen)).Save(conn)
+}
+
+// Executes tells a starter, if there is one, that what comes is the execve and
+// what that needs: it sees the same end of its connection after an execve as
+// after a death. Exec begins with it, unless it was called.
+func (p *Program) Executes() {
+	if p.accepts {
+		p.accepts = false
+		// A starter that has gone keeps nothing from being executed.
+		p.add(opReport, 0).Ignore(unix.EPIPE, unix.ECONNRESET)
+	}
 }
 
 // Exec tries execve with each of paths, in order, as execvp(3) does along
 // PATH: what is not there is passed over, and a file that may not be executed
 // is the failure if nothing else can be.
 func (p *Program) Exec(paths, argv, envp []string) *Insn {
+	p.Executes()
 	return p.add(opExec, 0, p.list(paths), p.list(argv), p.list(envp))
 }
 

@@ -65,6 +65,7 @@ type attempt struct {
 	proc    *clone.Process
 	notify  *notify.Relay
 	trees   trees
+	agent   int      // socket of the listener's agent, until the child has it, or -1
 	console *os.File // brings the master to a caller that stays
 	signal  func(unix.Signal) error
 	undo    []func() error
@@ -172,6 +173,9 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkRoot(p.RootFS); err != nil {
 		return nil, err
 	}
+	if err := checkFilter(p.Seccomp); err != nil {
+		return nil, err
+	}
 	if err := checkInherited("--preserve-fds", 3+o.Manager.ListenFDs, o.PreserveFDs); err != nil {
 		return nil, err
 	}
@@ -194,7 +198,7 @@ func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
 }
 
 func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
-	a := &attempt{Options: o, spec: spec, plan: p, done: make(chan struct{})}
+	a := &attempt{Options: o, spec: spec, plan: p, agent: -1, done: make(chan struct{})}
 	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a
 }
@@ -276,6 +280,7 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	if a.proc, err = a.linked.Start(fds...); err != nil {
 		return explainClone(err, a.plan.Program.Flags)
 	}
+	a.leaveAgent()
 	a.close = append(a.close, a.proc.Release)
 	a.undo = append(a.undo, a.proc.Kill)
 	a.watch()
@@ -327,6 +332,8 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 // do carries out what the parent has to do while the child waits.
 func (a *attempt) do(action plan.Action) error {
 	switch {
+	case action.Listener:
+		return fault.In(action.Field, a.plan.Listener.Fill(a.linked, a.proc.Pid))
 	case action.Hook != nil:
 		return a.hook(*action.Hook, specs.StateCreating)
 	case action.Do != nil:
@@ -438,6 +445,12 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 			}
 			add(r, fd)
 		}
+	}
+	if l := a.plan.Listener; l != nil {
+		if err := a.meetAgent(); err != nil {
+			return nil, err
+		}
+		fds = append(fds, clone.FD{Reg: l.Sock, FD: a.agent})
 	}
 	if a.plan.Console != 0 {
 		fd, err := a.consoleEnd()

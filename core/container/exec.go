@@ -79,6 +79,11 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	t.State = c.hookState(status, c.Pid)
 	// Else what was looked at may have been another process.
 	if alive, err := c.alive(); err != nil || !alive {
 		return nil, c.notRunning()
@@ -113,6 +118,9 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 		return nil, err
 	}
 	if err := checkInherited("--preserve-fds", 3, o.PreserveFDs); err != nil {
+		return nil, err
+	}
+	if err := checkFilter(p.Seccomp); err != nil {
 		return nil, err
 	}
 	if o.Steps != nil {

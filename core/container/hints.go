@@ -39,6 +39,9 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 		mount = &s.Mounts[i]
 	}
 	user := has(specs.UserNamespace)
+	if e.Hint = filterHint(f, s); e.Hint != "" {
+		return e
+	}
 	switch {
 	case f.Errno == unix.ENOSYS:
 		e.Hint = kernelHint()

@@ -68,6 +68,9 @@ func (s Store) Start(id, notifySocket string) error {
 		if strings.HasPrefix(f.Call, "execve(") {
 			e.Hint = execHint(c.Rootfs, c.Paths, f.Errno)
 		}
+		if f.Filtered = filteredAtStart(f, spec); e.Hint == "" {
+			e.Hint = filterHint(f, spec)
+		}
 		return e
 	}
 	if err != nil {

@@ -23,6 +23,8 @@ type Target struct {
 	UIDs, GIDs  []specs.LinuxIDMapping
 	NoSetgroups bool
 	Nproc       uint64 // hard RLIMIT_NPROC of the caller
+	// State is the container's, for the agent of a seccomp listener.
+	State specs.State
 }
 
 // Exec makes the plan of a process that joins a container. in.Spec is the
@@ -63,6 +65,9 @@ func Exec(in Input, t Target) (*Plan, error) {
 		// Nobody in the container can mount over the caller's.
 		c.plan.Proc = p.Inherit("proc")
 		c.proc = c.plan.Proc
+	}
+	if err := c.readSeccomp(t.State); err != nil {
+		return nil, err
 	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
@@ -155,10 +160,15 @@ func (c *compiler) become() {
 	c.setMemoryPolicy()
 	c.execLabels()
 	c.shutProc()
-	c.identity()
+	if !c.privileged() {
+		c.identity()
+	}
 }
 
-// goIn enters the pid namespace, and executes the process there.
+// goIn enters the pid namespace, and executes the process there. A filter that
+// is loaded with privileges may forbid the fork: then the process gives them up
+// only inside, hidden from all there that may not look at any process of its
+// user namespace, ptrace(2).
 func (c *compiler) goIn() {
 	p := c.p
 	if c.late {
@@ -170,6 +180,9 @@ func (c *compiler) goIn() {
 	if c.spec.Process.Terminal {
 		c.takeTerminal()
 	}
+	if c.privileged() {
+		c.identity()
+	}
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
 	// Not before the fork: a scheduler may forbid it, or forget what it was told.
@@ -177,10 +190,14 @@ func (c *compiler) goIn() {
 	if a := c.spec.Process.ExecCPUAffinity; a != nil {
 		c.affinity(a.Final, "process.execCPUAffinity.final")
 	}
+	if !c.privileged() {
+		actions = append(actions, c.tellListener()...)
+	}
 	c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
 	if c.late {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}
 	c.nofile()
+	c.loadLate()
 	c.exec()
 }

@@ -35,10 +35,10 @@ func execGoldens() []golden {
 	rootless.Process.Terminal = false
 	own := []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
 	return []golden{
-		{"exec", Input{Spec: everything, Host: labelled, Home: "/"}, &Target{Joins: defaultJoins, RootFS: "/proc/7/root", Nproc: 100}},
-		{"exec-rootless", Input{Spec: rootless, Host: user, Home: "/"},
-			&Target{Joins: defaultJoins&^unix.CLONE_NEWNET | unix.CLONE_NEWUSER, RootFS: "/proc/7/root", UIDs: own, GIDs: own, NoSetgroups: true}},
-		{"exec-chroot", Input{Spec: bare(), Host: root, Home: "/", NoKeyring: true}, &Target{RootFS: "/rootfs"}},
+		{name: "exec", in: Input{Spec: everything, Host: labelled, Home: "/"}, target: &Target{Joins: defaultJoins, RootFS: "/proc/7/root", Nproc: 100}},
+		{name: "exec-rootless", in: Input{Spec: rootless, Host: user, Home: "/"},
+			target: &Target{Joins: defaultJoins&^unix.CLONE_NEWNET | unix.CLONE_NEWUSER, RootFS: "/proc/7/root", UIDs: own, GIDs: own, NoSetgroups: true}},
+		{name: "exec-chroot", in: Input{Spec: bare(), Host: root, Home: "/", NoKeyring: true}, target: &Target{RootFS: "/rootfs"}},
 	}
 }
 

@@ -29,6 +29,15 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	if p.Listen != 0 {
 		row("parent", "", "listen on start.sock")
 	}
+	if f := p.Seccomp; f != nil {
+		row("parent", "linux.seccomp", "compile: "+f.Summary())
+		if all && len(f.Foreign) > 0 {
+			row("parent", "linux.seccomp", "no call of these architectures: "+strings.Join(f.Foreign, " "))
+		}
+	}
+	if s := p.Listener; s != nil {
+		row("parent", s.Field, fmt.Sprintf("connect to %q = $agent", s.Path))
+	}
 	row("parent", "linux.namespaces", l.Clone())
 	for _, line := range l.Explain() {
 		if line.Wait >= 0 {

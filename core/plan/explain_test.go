@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,6 +53,7 @@ type golden struct {
 	name   string
 	in     Input
 	target *Target // of Exec; nil for Compile
+	goarch string  // that it holds for, or ""
 }
 
 func goldens() []golden {
@@ -158,7 +160,7 @@ func goldens() []golden {
 			return h
 		}()}},
 	}
-	list = append(list, kernelGoldens()...)
+	list = append(append(list, kernelGoldens()...), seccompGoldens()...)
 	for _, k := range namespace.Kinds {
 		list = append(list,
 			golden{name: "new-" + k.Proc, in: Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},
@@ -179,6 +181,9 @@ func (g golden) compile() (*Plan, error) {
 func TestGolden(t *testing.T) {
 	for _, g := range goldens() {
 		t.Run(g.name, func(t *testing.T) {
+			if g.goarch != "" && g.goarch != runtime.GOARCH {
+				t.Skipf("the filter is one for %s", g.goarch)
+			}
 			g.in.ID = "golden"
 			if g.in.Bundle == "" {
 				g.in.Bundle = "/bundle"

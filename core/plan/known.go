@@ -2,7 +2,9 @@ package plan
 
 // Annotations are those of a config.json that change the plan or what its
 // hooks write to.
-func Annotations() []string { return []string{HooksStderr, HooksStdout, keepGroups, contextType} }
+func Annotations() []string {
+	return []string{HooksStderr, HooksStdout, keepGroups, contextType, seccompReceiver, failUnknown}
+}
 
 // MemoryPolicies are the modes and the flags that linux.memoryPolicy takes.
 func MemoryPolicies() (modes, flags []string) {

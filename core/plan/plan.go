@@ -15,6 +15,7 @@ import (
 	"ocibox/core/idmap"
 	"ocibox/core/namespace"
 	"ocibox/core/rdt"
+	"ocibox/core/seccomp"
 )
 
 // Input is what a plan is made from. It is all that the plan depends on.
@@ -75,11 +76,13 @@ type Plan struct {
 	// runs; 0 for those without an annotation.
 	HookOutput [2]clone.Reg
 	Warnings   []string
-	Config     []byte     // config.json as it was read, if it was
-	Bundle     string     // absolute path of the bundle
-	RootFS     string     // absolute path of the container's root on the host
-	Paths      []string   // what is tried to be executed, in order
-	Rdt        *rdt.Group // or nil
+	Config     []byte          // config.json as it was read, if it was
+	Bundle     string          // absolute path of the bundle
+	RootFS     string          // absolute path of the container's root on the host
+	Paths      []string        // what is tried to be executed, in order
+	Rdt        *rdt.Group      // or nil
+	Seccomp    *seccomp.Filter // or nil
+	Listener   *Listener       // of that filter, or nil
 }
 
 // Join is a namespace that the container shares.
@@ -106,6 +109,7 @@ type Action struct {
 	Field, Text string
 	Do          func(pid int) error
 	Hook        *Hook // instead: a hook to run
+	Listener    bool  // instead: Plan.Listener.Fill
 	// Undo, if not nil, takes back what Do has done.
 	Undo func() error
 	// Close, if not nil, lets go of what Undo needs.
@@ -162,6 +166,9 @@ func Compile(in Input) (*Plan, error) {
 		c.plan.Proc = p.Inherit("proc")
 	}
 	if err := c.findRdt(); err != nil {
+		return nil, err
+	}
+	if err := c.readSeccomp(specs.State{Version: in.Spec.Version, ID: in.ID, Status: specs.StateCreating, Bundle: in.Bundle, Annotations: in.Spec.Annotations}); err != nil {
 		return nil, err
 	}
 	if in.Spec.Process.Terminal {
@@ -289,6 +296,9 @@ func (c *compiler) finish() {
 		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
 	actions = append(actions, c.enterRdt()...)
+	if !c.privileged() {
+		actions = append(actions, c.tellListener()...)
+	}
 	c.rendezvous(false, append(actions, Action{Text: "write state.json: the container is created"})...)
 	if c.plan.Listen != 0 {
 		p.Begin("", "start")
@@ -296,5 +306,6 @@ func (c *compiler) finish() {
 	}
 	c.startHooks()
 	c.nofile()
+	c.loadLate()
 	c.exec()
 }

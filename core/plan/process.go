@@ -111,6 +111,7 @@ func (c *compiler) identity() {
 	}
 	p.Begin("process.user.gid", "")
 	p.Call(clone.SysSetresgid, clone.Num(u.GID), clone.Num(u.GID), clone.Num(u.GID))
+	c.loadEarly()
 	p.Begin("process.user.uid", "")
 	p.Call(clone.SysSetresuid, clone.Num(u.UID), clone.Num(u.UID), clone.Num(u.UID))
 	// The change of ids sets it back to what sysctl fs.suid_dumpable says.

@@ -17,34 +17,41 @@ type cond struct {
 	value uint64
 }
 
+// operators are those of the specification, as a comparison or its opposite.
+var operators = [...]struct {
+	name specs.LinuxSeccompOperator
+	op   uint16
+	not  bool
+}{
+	{specs.OpNotEqual, unix.BPF_JEQ, true},
+	{specs.OpLessThan, unix.BPF_JGE, true},
+	{specs.OpLessEqual, unix.BPF_JGT, true},
+	{specs.OpEqualTo, unix.BPF_JEQ, false},
+	{specs.OpGreaterEqual, unix.BPF_JGE, false},
+	{specs.OpGreaterThan, unix.BPF_JGT, false},
+	{specs.OpMaskedEqual, unix.BPF_JEQ, false},
+}
+
 func readCond(field string, a specs.LinuxSeccompArg) (cond, error) {
 	if a.Index > 5 {
 		return cond{}, fault.Field(field+".index", "%d is more than 5, the last argument", a.Index)
 	}
-	c := cond{arg: uint8(a.Index), mask: ^uint64(0), value: a.Value}
-	switch a.Op {
-	case specs.OpEqualTo:
-		c.op = unix.BPF_JEQ
-	case specs.OpNotEqual:
-		c.op, c.not = unix.BPF_JEQ, true
-	case specs.OpGreaterThan:
-		c.op = unix.BPF_JGT
-	case specs.OpLessEqual:
-		c.op, c.not = unix.BPF_JGT, true
-	case specs.OpGreaterEqual:
-		c.op = unix.BPF_JGE
-	case specs.OpLessThan:
-		c.op, c.not = unix.BPF_JGE, true
-	case specs.OpMaskedEqual:
-		// Bits of the second value that the mask does not have are left out, as
-		// libseccomp does.
-		c.op, c.mask, c.value = unix.BPF_JEQ, a.Value, a.ValueTwo&a.Value
-	case "":
-		return cond{}, fault.Field(field+".op", "is missing")
-	default:
-		return cond{}, fault.Field(field+".op", "%q is no operator", a.Op)
+	for _, o := range operators {
+		if o.name != a.Op {
+			continue
+		}
+		c := cond{arg: uint8(a.Index), op: o.op, not: o.not, mask: ^uint64(0), value: a.Value}
+		if a.Op == specs.OpMaskedEqual {
+			// Bits of the second value that the mask does not have are left out,
+			// as libseccomp does.
+			c.mask, c.value = a.Value, a.ValueTwo&a.Value
+		}
+		return c, nil
 	}
-	return c, nil
+	if a.Op == "" {
+		return cond{}, fault.Field(field+".op", "is missing")
+	}
+	return cond{}, fault.Field(field+".op", "%q is no operator", a.Op)
 }
 
 // narrow is the condition on a 32-bit argument: both sides' low words.

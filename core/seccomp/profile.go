@@ -128,31 +128,21 @@ func (p *profile) readListener(s *specs.LinuxSeccomp) error {
 	return nil
 }
 
-func (p *profile) readFlags(flags []specs.LinuxSeccompFlag) error {
-	if flags == nil {
+func (p *profile) readFlags(named []specs.LinuxSeccompFlag) error {
+	if named == nil {
 		// As runc: only a profile that names its flags gets the mitigation of
 		// speculative store bypass, which slows every program down.
 		p.flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	}
-	for i, f := range flags {
-		switch f {
-		case "SECCOMP_FILTER_FLAG_TSYNC":
-			// seccomp(2) takes TSYNC beside a listener, and says with an errno
-			// that a thread could not follow, only with TSYNC_ESRCH (Linux 5.7).
-			p.flags |= unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
-		case specs.LinuxSeccompFlagLog:
-			p.flags |= unix.SECCOMP_FILTER_FLAG_LOG
-		case specs.LinuxSeccompFlagSpecAllow:
-			p.flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-		case specs.LinuxSeccompFlagWaitKillableRecv:
-			// Without a listener it is EINVAL to the kernel.
-			if p.notify {
-				p.flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-			} else {
-				p.ignored = append(p.ignored, fmt.Sprintf("linux.seccomp.flags[%d]: %s: no rule has %s", i, f, specs.ActNotify))
-			}
-		default:
+	for i, f := range named {
+		at := slices.IndexFunc(flags[:], func(k flag) bool { return k.name == f })
+		switch {
+		case at < 0:
 			return fault.Field(fmt.Sprintf("linux.seccomp.flags[%d]", i), "%q is no flag", f)
+		case flags[at].with == unix.SECCOMP_FILTER_FLAG_NEW_LISTENER && !p.notify:
+			p.ignored = append(p.ignored, fmt.Sprintf("linux.seccomp.flags[%d]: %s: no rule has %s", i, f, specs.ActNotify))
+		default:
+			p.flags |= flags[at].bits
 		}
 	}
 	if p.notify {
