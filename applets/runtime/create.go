@@ -96,14 +96,18 @@ func start(*cli.Flags) action {
 func explain(f *cli.Flags) action {
 	o := planFlags(f)
 	all := f.Bool("all", false, "list also what closes descriptors, and each capability that is dropped")
+	calls := f.StringArray("seccomp", nil, "print what linux.seccomp does with a system call, `[ARCH/]NAME[:ARG,…]`, and by which rule")
 	return func(e *env, _ []string) error {
 		o.ID = "explained"
-		_, p, err := container.Compile(*o, false)
+		spec, p, err := container.Compile(*o, false)
 		if err != nil {
 			return err
 		}
 		for _, w := range p.Warnings {
 			e.log.warn(w)
+		}
+		if len(*calls) > 0 {
+			return decide(e.std.Out, spec.Linux.Seccomp, *calls)
 		}
 		return p.Explain(e.std.Out, *all)
 	}

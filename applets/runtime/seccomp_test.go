@@ -190,9 +190,13 @@ func TestBadSeccomp(t *testing.T) {
 		{name: "death by umask", edit: set(killed(false, specs.ActKillProcess, "umask")),
 			want: []string{"process.user.umask: umask(): signal SIGSYS", "hint: the seccomp filter was loaded before: linux.seccomp.syscalls[0] has SCMP_ACT_KILL_PROCESS for umask"}},
 		{name: "no word to the parent", edit: set(killed(false, specs.ActErrno, "sendmsg")),
-			want: []string{"sendmsg(): operation not permitted", "hint: the seccomp filter was loaded before"}},
+			want: []string{"linux.seccomp.syscalls[0]: SCMP_ACT_ERRNO(EPERM) for sendmsg: the runtime needs it between the load and the execve", "hint: with process.noNewPrivileges"}},
 		{name: "no word from the parent", edit: set(killed(false, specs.ActErrno, "read")),
-			want: []string{"read(): operation not permitted", "hint: the seccomp filter was loaded before"}},
+			want: []string{"linux.seccomp.syscalls[0]: SCMP_ACT_ERRNO(EPERM) for read: the runtime needs it"}},
+		{name: "by default", edit: set(func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = false
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
+		}), want: []string{"linux.seccomp.defaultAction: SCMP_ACT_ERRNO(EPERM) for sendmsg"}},
 	})
 }
 
@@ -209,6 +213,49 @@ func TestSeccompExecve(t *testing.T) {
 		b.Create()
 		b.Fails(words, "start", b.ID)
 	})
+}
+
+// What the filter keeps the process from saying, the parent sees.
+func TestSeccompSilent(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = true
+			s.Linux.Seccomp = profile(specs.ActErrno, nil, "execve", "sendmsg")
+		})
+		b.Fails([]string{"process.args[0]: execve(/init): operation not permitted", "hint: the seccomp filter was loaded before"}, "run", "--bundle", b.Dir, b.ID)
+	})
+}
+
+// What of the profile decides about a call.
+func TestSeccompExplained(t *testing.T) {
+	b := bundletest.New(t, bundletest.Plain(t))
+	b.Write(func(s *specs.Spec) {
+		s.Linux.Seccomp = profile(specs.ActErrno, nil, "mount")
+		s.Linux.Seccomp.Architectures = []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchAARCH64, specs.ArchARM}
+		s.Linux.Seccomp.Syscalls = append(s.Linux.Seccomp.Syscalls, specs.LinuxSyscall{
+			Names: []string{"personality"}, Action: specs.ActKillProcess,
+			Args: []specs.LinuxSeccompArg{{Index: 0, Value: 0x20008, Op: specs.OpEqualTo}},
+		})
+	})
+	same(t, "decisions", b.Must("explain", "--bundle", b.Dir, "--seccomp", "mount", "--seccomp", "personality:0x20008", "--seccomp", "personality:8,1,2,3,4,5", "--seccomp", "read"),
+		"mount: SCMP_ACT_ERRNO(EPERM) by linux.seccomp.syscalls[0]: names it without conditions\n"+
+			"personality:0x20008: SCMP_ACT_KILL_PROCESS by linux.seccomp.syscalls[1]: its conditions hold\n"+
+			"personality:8,1,2,3,4,5: SCMP_ACT_ALLOW by linux.seccomp.defaultAction: no rule's conditions hold\n"+
+			"read: SCMP_ACT_ALLOW by linux.seccomp.defaultAction: no rule with another action names it\n")
+	same(t, "another architecture", b.Must("explain", "--bundle", b.Dir, "--seccomp", "s390x/mount"),
+		"s390x/mount: SCMP_ACT_KILL_PROCESS by linux.seccomp.architectures: s390x is not listed\n")
+	for word, want := range map[string]string{
+		"frobnicate": `no system call "frobnicate"`, "mount:x": `--seccomp mount:x: "x" is no number`, "mount:1,2,3,4,5,6,7": "more than 6 arguments",
+		"vax/mount": "no table of system calls for", "": `no system call ""`, "mount:": `"" is no number`,
+	} {
+		b.Fails([]string{want}, "explain", "--bundle", b.Dir, "--seccomp", word)
+	}
+	if out := b.Must("explain", "--bundle", b.Dir); !strings.Contains(out, "linux.seccomp") || !strings.Contains(out, ", default SCMP_ACT_ALLOW\n") {
+		t.Errorf("explain: %s", out)
+	}
+	b.Write(nil)
+	b.Fails([]string{"linux.seccomp: is missing"}, "explain", "--bundle", b.Dir, "--seccomp", "read")
 }
 
 // A name that no kernel has is passed over; what has no effect is a warning.

@@ -168,14 +168,14 @@ func Compile(in Input) (*Plan, error) {
 	if err := c.findRdt(); err != nil {
 		return nil, err
 	}
-	if err := c.readSeccomp(specs.State{Version: in.Spec.Version, ID: in.ID, Status: specs.StateCreating, Bundle: in.Bundle, Annotations: in.Spec.Annotations}); err != nil {
-		return nil, err
-	}
 	if in.Spec.Process.Terminal {
 		c.plan.Console = p.Inherit("console")
 	}
 	if !in.Started {
 		c.plan.Listen = p.Inherit("start.sock")
+	}
+	if err := c.readSeccomp(specs.State{Version: in.Spec.Version, ID: in.ID, Status: specs.StateCreating, Bundle: in.Bundle, Annotations: in.Spec.Annotations}); err != nil {
+		return nil, err
 	}
 	c.labelMounts(list.mounts)
 	c.hookOutput()

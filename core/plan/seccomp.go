@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 
@@ -70,19 +71,9 @@ func (c *compiler) readSeccomp(state specs.State) error {
 		return fault.Field("linux.seccomp.syscalls", "no architecture has a system call %q", f.Unknown[0]).WithHint("without the annotation %s, such a name is passed over", failUnknown)
 	}
 	c.warn(f.Ignored...)
-	if c.plan.Seccomp = f; !f.Notify {
-		return nil
-	}
-	// The process itself sends its listener. What asks the agent about that
-	// would wait for ever.
-	d, err := seccomp.Decide(s, "", "sendmsg", [6]uint64{})
-	if err != nil {
+	c.plan.Seccomp = f
+	if err := c.checkCalls(s); err != nil || !f.Notify {
 		return err
-	}
-	switch d.Action {
-	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:
-	default:
-		return fault.Field(d.Field, "%s for sendmsg: what hands over the listener needs it", d.Action)
 	}
 	l := &Listener{Path: s.ListenerPath, Field: field, Sock: c.p.Inherit("agent")}
 	l.state = specs.ContainerProcessState{Version: specs.Version, Fds: []string{specs.SeccompFdName}, Metadata: s.ListenerMetadata, State: state}
@@ -92,6 +83,47 @@ func (c *compiler) readSeccomp(state specs.State) error {
 	}
 	l.blank = c.p.Blank(len(longest), "state")
 	c.plan.Listener = l
+	return nil
+}
+
+// checkCalls makes sure of the calls by which the process talks to others after
+// the load: without an answer, nobody would know what has become of it.
+func (c *compiler) checkCalls(s *specs.LinuxSeccomp) error {
+	check := func(call, why string, also seccomp.Action) error {
+		d, err := seccomp.Decide(s, "", call, [6]uint64{})
+		if err != nil {
+			return err
+		}
+		switch d.Action {
+		case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, also:
+			return nil
+		}
+		return fault.Field(d.Field, "%s for %s: %s", d.Action, call, why)
+	}
+	if c.plan.Seccomp.Notify {
+		// The process itself sends its listener. What asks the agent about that
+		// would wait for ever.
+		if err := check("sendmsg", "what hands over the listener needs it", unix.SECCOMP_RET_ALLOW); err != nil {
+			return err
+		}
+	}
+	if !c.privileged() {
+		return nil
+	}
+	calls := []string{"sendmsg", "read"}
+	if c.plan.Listen != 0 {
+		calls = append(calls, "accept4")
+	}
+	for _, call := range calls {
+		err := check(call, "the runtime needs it between the load and the execve", unix.SECCOMP_RET_USER_NOTIF)
+		var e *fault.Error
+		if errors.As(err, &e) {
+			return e.WithHint("with process.noNewPrivileges, the filter is loaded last")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
