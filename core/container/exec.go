@@ -79,11 +79,6 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := c.Status()
-	if err != nil {
-		return nil, err
-	}
-	t.State = c.hookState(status, c.Pid)
 	// Else what was looked at may have been another process.
 	if alive, err := c.alive(); err != nil || !alive {
 		return nil, c.notRunning()
@@ -91,6 +86,13 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	spec, err := c.Spec()
 	if err != nil {
 		return nil, err
+	}
+	if spec.Linux != nil && spec.Linux.Seccomp != nil {
+		status, err := c.Status()
+		if err != nil {
+			return nil, err
+		}
+		t.State = c.hookState(status, c.Pid)
 	}
 	// Before, as the process may be read from a pipe, once.
 	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
