@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,6 +213,33 @@ func TestSeccompExecve(t *testing.T) {
 		b.Fails(words, "run", "--bundle", b.Dir, b.ID)
 		b.Create()
 		b.Fails(words, "start", b.ID)
+	})
+}
+
+// An agent that has gone meanwhile is a start that fails: no process runs whose
+// calls nobody answers.
+func TestSeccompAgentGone(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		agent, err := net.ListenUnix("unix", &net.UnixAddr{Name: b.Beside("agent"), Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer agent.Close()
+		if err := os.Chmod(b.Beside("agent"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		b.Write(func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = true
+			s.Linux.Seccomp = profile(specs.ActNotify, nil, "sync")
+			s.Linux.Seccomp.ListenerPath = b.Beside("agent")
+		})
+		b.Create()
+		if err := agent.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b.Fails([]string{"linux.seccomp.listenerPath: sendmsg(): "}, "start", b.ID)
+		b.Wait(specs.StateStopped)
 	})
 }
 
