@@ -60,7 +60,7 @@ func TestDevices(t *testing.T) {
 	list := []specs.LinuxDevice{
 		{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, FileMode: &mode, UID: &id, GID: &id},
 		{Path: "/deep/er/zero", Type: "u", Major: 1, Minor: 5, FileMode: &typed},
-		{Path: "/dev/disk", Type: "b", Major: 7, Minor: 300},
+		{Path: "/dev/disk", Type: "b", Major: 240, Minor: 300},
 		{Path: "/dev/fifo", Type: "p", GID: &id},
 		{Path: "/link/full", Type: "c", Major: 1, Minor: 7},
 	}
@@ -73,7 +73,7 @@ func TestDevices(t *testing.T) {
 			"/dev/null":     {Mode: unix.S_IFCHR | 0o640, Rdev: [2]uint32{1, 3}, UID: 5, GID: 5},
 			"/dev/tty":      {Mode: unix.S_IFCHR | 0o666, Rdev: [2]uint32{5, 0}},
 			"/deep/er/zero": {Mode: unix.S_IFCHR | 0o600, Rdev: [2]uint32{1, 5}},
-			"/dev/disk":     {Mode: unix.S_IFBLK | 0o666, Rdev: [2]uint32{7, 300}},
+			"/dev/disk":     {Mode: unix.S_IFBLK | 0o666, Rdev: [2]uint32{240, 300}},
 			"/dev/fifo":     {Mode: unix.S_IFIFO | 0o666, GID: 5},
 			"/made/full":    {Mode: unix.S_IFCHR | 0o666, Rdev: [2]uint32{1, 7}},
 		} {

@@ -1,0 +1,246 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/clone"
+	"ocibox/core/fault"
+	"ocibox/core/files"
+	"ocibox/core/namespace"
+	"ocibox/core/plan"
+)
+
+// launch makes the container up to where its init waits, or runs.
+func (a *attempt) launch() error {
+	c, err := a.store.make(a.ID)
+	if err != nil {
+		return err
+	}
+	a.c, a.signal = c, c.signal
+	a.undo = append(a.undo, func() error { return a.store.discard(c, a.spec) })
+	a.close = append(a.close, c.Unlock)
+	if err := a.prepareNotify(); err != nil {
+		return err
+	}
+	if err := a.begin(); err != nil {
+		return err
+	}
+	fds, err := a.descriptors()
+	if err != nil {
+		return err
+	}
+	return a.spawn(fds, a.record)
+}
+
+// spawn starts the child with fds and goes with it through the plan's stops, at
+// the last of which ready is called.
+func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
+	var err error
+	if a.linked, err = a.plan.Program.Link(); err != nil {
+		return err
+	}
+	a.close = append(a.close, func() { a.linked.Close() })
+	if a.proc, err = a.linked.Start(fds...); err != nil {
+		return explainClone(err, a.plan.Program.Flags)
+	}
+	a.leaveAgent()
+	a.close = append(a.close, a.proc.Release)
+	a.undo = append(a.undo, a.proc.Kill)
+	a.watch()
+	for i, stop := range a.plan.Stops {
+		if !stop.Quiet {
+			if err := a.next(); err != nil {
+				return err
+			}
+		}
+		for _, action := range stop.Actions {
+			if err := a.do(action); err != nil {
+				return err
+			}
+			if action.Undo != nil {
+				a.undo = append(a.undo, action.Undo)
+			}
+			if action.Close != nil {
+				a.held = append(a.held, action.Close)
+			}
+		}
+		if i == len(a.plan.Stops)-1 {
+			if err := ready(); err != nil {
+				return err
+			}
+			for _, w := range a.plan.Warnings {
+				a.Warn(w)
+			}
+		}
+		if stop.Trees {
+			if err := a.openTrees(); err != nil {
+				return err
+			}
+		}
+		if err := a.proc.Go(); err != nil {
+			if why := a.next(); why != nil {
+				return why
+			}
+			return err
+		}
+		if stop.Trees {
+			if err := a.treesOpened(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// do carries out what the parent has to do while the child waits.
+func (a *attempt) do(action plan.Action) error {
+	switch {
+	case action.Listener:
+		return fault.In(action.Field, a.plan.Listener.Fill(a.linked, a.proc.Pid))
+	case action.Hook != nil:
+		return a.hook(*action.Hook, specs.StateCreating)
+	case action.Do != nil:
+		return fault.In(action.Field, action.Do(a.proc.Pid))
+	}
+	return nil
+}
+
+// hook runs a hook, as long as no signal comes.
+func (a *attempt) hook(h plan.Hook, status specs.ContainerState) error {
+	err := runHook(a.hooks, h, a.c.hookState(status, a.proc.Pid))
+	if errors.Is(err, context.Canceled) {
+		return a.interrupted()
+	}
+	return err
+}
+
+// next waits for the child and turns its failure into an error.
+func (a *attempt) next() error {
+	err := a.proc.Next()
+	var f *clone.Failure
+	switch {
+	case errors.Is(err, clone.ErrInterrupted):
+		return a.interrupted()
+	case errors.As(err, &f):
+		return explain(f, a.spec, a.plan)
+	}
+	return err
+}
+
+func (a *attempt) interrupted() error {
+	return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
+}
+
+// watch ends the child, and a hook, when a signal comes; next and hook say so.
+// It lasts until unwatch.
+func (a *attempt) watch() {
+	stopped, watched := make(chan os.Signal, 1), make(chan struct{})
+	a.stopped, a.watched = stopped, watched
+	go func() {
+		select {
+		case sig := <-a.Interrupt:
+			stopped <- sig
+			a.proc.Interrupt()
+			a.cancel()
+		case <-watched:
+		}
+	}()
+}
+
+func (a *attempt) unwatch() {
+	if a.watched != nil {
+		close(a.watched)
+		a.watched = nil
+	}
+}
+
+// begin writes down what is known of the container before it is there: what
+// its poststop hooks will have to know, whatever happens meanwhile.
+func (a *attempt) begin() error {
+	a.c.State = State{
+		Version: a.spec.Version, ID: a.ID, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
+		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
+		Paths: a.plan.Paths, NoKeyring: a.NoKeyring,
+	}
+	if a.plan.Rdt != nil {
+		// Before they are made, for delete --force after a kill -9.
+		a.c.Rdt = a.plan.Rdt.Missing()
+	}
+	if err := a.c.keep(a.plan.Config); err != nil {
+		return err
+	}
+	return a.c.save()
+}
+
+// record makes the container known: its init stands ready.
+func (a *attempt) record() error {
+	start, err := startTime(a.proc.Pid)
+	if err != nil {
+		return err
+	}
+	a.c.Pid, a.c.StartTime, a.c.MountID = a.proc.Pid, start, namespace.MountID(a.proc.Pid)
+	if err := a.writePid(); err != nil {
+		return err
+	}
+	if err := a.sendPidfds(); err != nil {
+		return err
+	}
+	return a.c.save()
+}
+
+func (a *attempt) writePid() error {
+	if a.PidFile == "" {
+		return nil
+	}
+	if err := files.Replace(a.PidFile, []byte(strconv.Itoa(a.proc.Pid)), 0o644); err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func() error { return os.Remove(a.PidFile) })
+	return nil
+}
+
+// letGo gives up what only the undoing of an action needs, once it is settled
+// that the container stays.
+func (a *attempt) letGo() {
+	for _, f := range a.held {
+		f()
+	}
+	a.held = nil
+}
+
+// undone takes everything back if err is not nil.
+func (a *attempt) undone(err error) error {
+	if err == nil {
+		return nil
+	}
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		err = andThen(err, a.undo[i]())
+	}
+	return err
+}
+
+// andThen is err, and what went wrong in undoing what led to it.
+func andThen(err, undo error) error {
+	if undo == nil {
+		return err
+	}
+	return &fault.Error{Text: err.Error() + "; and then", Err: undo, Hint: fault.Hint(err)}
+}
+
+// release closes what the caller need not keep. The child is not waited for.
+func (a *attempt) release() {
+	a.unwatch()
+	a.letGo()
+	a.cancel()
+	close(a.done)
+	for i := len(a.close) - 1; i >= 0; i-- {
+		a.close[i]()
+	}
+}
