@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
 )
@@ -303,16 +304,41 @@ func TestSeccompIgnored(t *testing.T) {
 	}
 }
 
-// The engines' default profiles, with a shell that does what people do.
-func TestSeccompProfiles(t *testing.T) {
-	busybox, err := exec.LookPath("busybox")
+func busybox(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Skip("there is no busybox")
 	}
-	program, err := os.ReadFile(busybox)
+	program, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(program)
+}
+
+// The thread that makes the call ends alone, and is all there is of a program
+// that is not of Go.
+func TestSeccompKillThread(t *testing.T) {
+	program := busybox(t)
+	eachPrivilege(t, func(t *testing.T, u bundletest.User, noNewPrivs bool) {
+		b := bundletest.New(t, u)
+		b.File("/bin/busybox", program, 0o755)
+		b.Write(func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = noNewPrivs
+			s.Process.Args = []string{"/bin/busybox", "sync"}
+			s.Linux.Seccomp = profile(specs.ActKillThread, nil, "sync")
+		})
+		if r := b.Runtime("run", "--bundle", b.Dir, b.ID); r.Status != 128+int(unix.SIGSYS) {
+			t.Errorf("%+v", r)
+		}
+		nothingLeft(t, b)
+	})
+}
+
+// The engines' default profiles, with a shell that does what people do.
+func TestSeccompProfiles(t *testing.T) {
+	program := busybox(t)
 	for engine, sign := range map[string]string{
 		"docker": `busybox unshare -U true 2>/dev/null || echo filtered`,
 		"podman": `busybox grep -q "^Seccomp:.2" /proc/self/status && echo filtered`, // it lets unshare(2) pass
@@ -324,7 +350,7 @@ func TestSeccompProfiles(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			eachPrivilege(t, func(t *testing.T, u bundletest.User, noNewPrivs bool) {
 				b := bundletest.New(t, u)
-				b.File("/bin/busybox", string(program), 0o755)
+				b.File("/bin/busybox", program, 0o755)
 				write := func(args ...string) {
 					b.Write(func(s *specs.Spec) {
 						s.Process.NoNewPrivileges = noNewPrivs

@@ -61,6 +61,9 @@ func Exec(in Input, t Target) (*Plan, error) {
 	if err := c.groups(); err != nil {
 		return nil, err
 	}
+	if err := c.findRdt(); err != nil {
+		return nil, err
+	}
 	if c.labelled() {
 		// Nobody in the container can mount over the caller's.
 		c.plan.Proc = p.Inherit("proc")
@@ -186,7 +189,7 @@ func (c *compiler) goIn() {
 	p.Begin("", "")
 	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
 	// Not before the fork: a scheduler may forbid it, or forget what it was told.
-	actions := c.ranks(true)
+	actions := append(c.ranks(true), c.enterRdt(true)...)
 	if a := c.spec.Process.ExecCPUAffinity; a != nil {
 		c.affinity(a.Final, "process.execCPUAffinity.final")
 	}

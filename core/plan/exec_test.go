@@ -31,6 +31,9 @@ func execGoldens() []golden {
 	labelled := root
 	labelled.AppArmor, labelled.SELinux = true, true
 
+	classed := bare()
+	classed.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L3:0=f"}, EnableMonitoring: true}
+
 	rootless := bundle.Rootless(1000, 1000)
 	rootless.Process.Terminal = false
 	own := []specs.LinuxIDMapping{{HostID: 1000, Size: 1}}
@@ -39,6 +42,7 @@ func execGoldens() []golden {
 		{name: "exec-rootless", in: Input{Spec: rootless, Host: user, Home: "/"},
 			target: &Target{Joins: defaultJoins&^unix.CLONE_NEWNET | unix.CLONE_NEWUSER, RootFS: "/proc/7/root", UIDs: own, GIDs: own, NoSetgroups: true}},
 		{name: "exec-chroot", in: Input{Spec: bare(), Host: root, Home: "/", NoKeyring: true}, target: &Target{RootFS: "/rootfs"}},
+		{name: "exec-rdt", in: Input{Spec: classed, Host: resctrl(root), Home: "/"}, target: &Target{RootFS: "/rootfs"}},
 	}
 }
 

@@ -295,7 +295,7 @@ func (c *compiler) finish() {
 	if !c.newUser {
 		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
-	actions = append(actions, c.enterRdt()...)
+	actions = append(actions, c.enterRdt(false)...)
 	if !c.privileged() {
 		actions = append(actions, c.tellListener()...)
 	}

@@ -27,13 +27,17 @@ func (c *compiler) findRdt() error {
 	return fault.In("linux.intelRdt", err)
 }
 
-// enterRdt puts the process there.
-func (c *compiler) enterRdt() []Action {
+// enterRdt puts the process there; joined says that the container is already.
+func (c *compiler) enterRdt(joined bool) []Action {
 	if c.plan.Rdt == nil {
 		return nil
 	}
+	steps := c.plan.Rdt.Steps
+	if joined {
+		steps = c.plan.Rdt.Join
+	}
 	var actions []Action
-	for _, s := range c.plan.Rdt.Steps() {
+	for _, s := range steps() {
 		actions = append(actions, Action{Field: s.Field, Text: s.Text, Do: s.Do, Undo: s.Undo})
 	}
 	return actions

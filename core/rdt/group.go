@@ -69,7 +69,12 @@ func (g *Group) Steps() []Step {
 	if g.monitor != "" {
 		steps = append(steps, Step{field + ".enableMonitoring", "make the monitoring group " + g.monitor, g.makeMonitor, g.unmakeMonitor})
 	}
-	steps = append(steps, Step{field, "write the CHILD's pid to " + g.dir + "/tasks", g.assign(g.dir), nil})
+	return append(steps, g.Join()...)
+}
+
+// Join is what brings one more process into a group that is there.
+func (g *Group) Join() []Step {
+	steps := []Step{{field, "write the CHILD's pid to " + g.dir + "/tasks", g.assign(g.dir), nil}}
 	if g.monitor != "" {
 		// It takes only those that are in the class.
 		steps = append(steps, Step{field + ".enableMonitoring", "write the CHILD's pid to " + g.monitor + "/tasks", g.assign(g.monitor), nil})
