@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
+	"ocibox/applets/pstree"
 	"ocibox/applets/recvtty"
 	"ocibox/applets/rootfs"
 	"ocibox/applets/runtime"
@@ -31,6 +32,7 @@ type Applet struct {
 
 var table = []Applet{
 	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run, runtime.Syntax},
+	{"pstree-lite", []string{"pstree"}, "show the processes as a tree", pstree.Run, pstree.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
 }

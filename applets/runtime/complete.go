@@ -33,7 +33,7 @@ func values(g *globals, word string) (list []cli.Candidate) {
 	add := func(word, about string) { list = append(list, cli.Candidate{Word: word, About: about}) }
 	switch word {
 	case "ID":
-		root, err := g.stateRoot()
+		root, err := cli.StateRoot(*g.root, *g.rootless)
 		if err != nil {
 			return nil // what is wrong is told when the command is run
 		}

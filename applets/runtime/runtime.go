@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	goruntime "runtime"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -111,22 +110,6 @@ func newGlobals() *globals {
 	return g
 }
 
-// stateRoot is the folder of the containers' state, an absolute path.
-func (g *globals) stateRoot() (string, error) {
-	root := *g.root
-	if root == "" {
-		var err error
-		if root, err = defaultRoot(*g.rootless); err != nil {
-			return "", err
-		}
-	}
-	abs, err := filepath.Abs(root)
-	if err != nil {
-		return "", fault.Op(err, "find the working directory")
-	}
-	return abs, nil
-}
-
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
 	// What a parent set for this process by PR_SET_PDEATHSIG, as containerd
@@ -146,7 +129,7 @@ func Run(std cli.Std, args []string) error {
 		return err
 	}
 	defer l.close()
-	root, err := g.stateRoot()
+	root, err := cli.StateRoot(*g.root, *g.rootless)
 	if err != nil {
 		return l.failed(err)
 	}

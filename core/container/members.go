@@ -5,13 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strconv"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
+	"ocibox/core/proc"
 )
 
 // Members lists the container's processes by their pids as the caller sees
@@ -115,34 +115,22 @@ func (c *Container) leftBehind(kind *namespace.Kind) ([]int, error) {
 
 // processes lists those of the host for which is says so.
 func processes(is func(pid int) bool) ([]int, error) {
-	proc, err := os.Open("/proc")
+	pids, err := proc.Pids()
 	if err != nil {
-		return nil, fault.Op(err, "list the processes")
+		return nil, err
 	}
-	defer proc.Close()
-	names, err := proc.Readdirnames(-1)
-	if err != nil {
-		return nil, fault.Op(err, "list the processes")
-	}
-	pids := []int{}
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && is(pid) {
-			pids = append(pids, pid)
-		}
-	}
-	slices.Sort(pids)
-	return pids, nil
+	return slices.DeleteFunc(pids, func(pid int) bool { return !is(pid) }), nil
 }
 
 // descendants lists pid and what descends from it.
 func descendants(top int) ([]int, error) {
 	parents := map[int]int{}
 	all, err := processes(func(pid int) bool {
-		st, err := readStat(pid)
-		if err != nil || st == nil || st.ended() {
+		st, err := proc.ReadStat(pid)
+		if err != nil || st == nil || st.Ended() {
 			return false
 		}
-		parents[pid] = st.number(statParent)
+		parents[pid] = st.Number(proc.Parent)
 		return true
 	})
 	if err != nil {

@@ -1,70 +1,26 @@
 package container
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/proc"
 )
 
 // startTime is when a process was started, in clock ticks since boot, or 0 if
 // it is not there or has ended. With the pid it names a process for good.
 func startTime(pid int) (uint64, error) {
-	st, err := readStat(pid)
-	if err != nil || st == nil || st.ended() {
+	st, err := proc.ReadStat(pid)
+	if err != nil || st == nil || st.Ended() {
 		return 0, err
 	}
-	return strconv.ParseUint(st[statStart-statState], 10, 64)
+	return st.StartTime()
 }
-
-// stat is /proc/PID/stat from the state on, proc_pid_stat(5).
-type stat []string
-
-// Numbers of fields, from 1.
-const (
-	statState  = 3
-	statParent = 4
-	statTTY    = 7
-	statUser   = 14
-	statSystem = 15
-	statStart  = 22
-)
-
-// readStat is nil for a process that is not there.
-func readStat(pid int) (stat, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-			if _, err := os.Stat("/proc/self/stat"); err != nil {
-				return nil, fault.Op(err, "look at process %d", pid).WithHint("/proc has to be mounted")
-			}
-			return nil, nil
-		}
-		return nil, fault.Op(err, "look at process %d", pid)
-	}
-	// The name, in parentheses, may hold anything.
-	st := stat(strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:])))
-	if len(st) <= statStart-statState {
-		return nil, fault.Op(nil, "/proc/%d/stat: %q", pid, data)
-	}
-	return st, nil
-}
-
-// number is a field by its number; those that are asked for are numbers.
-func (s stat) number(field int) int {
-	n, _ := strconv.Atoi(s[field-statState])
-	return n
-}
-
-func (s stat) ended() bool { return s[0] == "Z" || s[0] == "X" }
 
 // alive says whether the container's init runs.
 func (c *Container) alive() (bool, error) {

@@ -1,7 +1,6 @@
 package container
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/proc"
 )
 
 // A ProcessInfo is a process as ps(1) shows it.
@@ -24,10 +24,6 @@ type ProcessInfo struct {
 	Command     string        // its arguments, or the name in brackets where it has none
 }
 
-// userHZ is how many clock ticks of /proc a second has on every architecture
-// that we build for (USER_HZ, time(7)).
-const userHZ = 100
-
 // Inspect tells about processes; one that has ended meanwhile is left out.
 func Inspect(pids []int) ([]ProcessInfo, error) {
 	boot, err := bootTime()
@@ -36,7 +32,7 @@ func Inspect(pids []int) ([]ProcessInfo, error) {
 	}
 	list := []ProcessInfo{}
 	for _, pid := range pids {
-		st, err := readStat(pid)
+		st, err := proc.ReadStat(pid)
 		if err != nil {
 			return nil, err
 		}
@@ -47,11 +43,11 @@ func Inspect(pids []int) ([]ProcessInfo, error) {
 		if err != nil {
 			continue // it has ended since
 		}
-		ticks := func(n int) time.Duration { return time.Duration(n) * time.Second / userHZ }
+		ticks := func(n int) time.Duration { return time.Duration(n) * time.Second / proc.UserHZ }
 		list = append(list, ProcessInfo{
-			UID: uid, PID: pid, Parent: st.number(statParent),
-			Start: boot.Add(ticks(st.number(statStart))), CPU: ticks(st.number(statUser) + st.number(statSystem)),
-			TTY: ttyName(uint64(st.number(statTTY))), Command: command(pid, name),
+			UID: uid, PID: pid, Parent: st.Number(proc.Parent),
+			Start: boot.Add(ticks(st.Number(proc.Start))), CPU: ticks(st.Number(proc.User) + st.Number(proc.System)),
+			TTY: ttyName(uint64(st.Number(proc.TTY))), Command: command(pid, name),
 		})
 	}
 	return list, nil
@@ -109,18 +105,14 @@ func identify(pid int) (uid uint32, name string, err error) {
 // command is what a process was executed with, on one line. A process may put
 // anything there, so what would move a terminal's cursor is left out.
 func command(pid int, name string) string {
-	args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	args = bytes.TrimRight(args, "\x00")
-	if err != nil || len(args) == 0 {
+	args := proc.Args(pid)
+	if args == nil {
 		return "[" + name + "]"
 	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == 0:
-			return ' '
-		case !unicode.IsPrint(r):
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, string(args))
+	}, strings.Join(args, " "))
 }

@@ -1,4 +1,4 @@
-package runtime
+package cli
 
 import (
 	"fmt"
@@ -11,6 +11,23 @@ import (
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
 )
+
+// StateRoot is the folder of the containers' state, an absolute path: root, the
+// value of --root, or else what the caller is used to find it at. rootless is the
+// runtime's --rootless.
+func StateRoot(root, rootless string) (string, error) {
+	if root == "" {
+		var err error
+		if root, err = defaultRoot(rootless); err != nil {
+			return "", err
+		}
+	}
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return "", fault.Op(err, "find the working directory")
+	}
+	return abs, nil
+}
 
 // defaultRoot is where containers are kept when --root does not say so.
 func defaultRoot(rootless string) (string, error) {
