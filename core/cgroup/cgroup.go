@@ -1,0 +1,72 @@
+// Package cgroup makes a container's cgroup on whatever the host has: cgroup2,
+// version 1, both at once, or nothing that the caller may write to.
+package cgroup
+
+import specs "github.com/opencontainers/runtime-spec/specs-go"
+
+// Manager is who makes the cgroup.
+type Manager string
+
+const (
+	Cgroupfs Manager = "cgroupfs" // the runtime, in the file system
+	Systemd  Manager = "systemd"  // systemd, as a transient unit
+	Disabled Manager = "disabled" // nobody: the container stays in the caller's cgroup
+)
+
+// Tree is a hierarchy that is mounted, cgroups(7).
+type Tree struct {
+	Version     int      // 1 or 2
+	Controllers []string // those bound to it, "name=systemd" for one without; of version 2, what its root has
+	Mount       string   // where it is mounted
+	Own         string   // directory of the caller's cgroup below Mount; Mount itself where that lies outside
+	ReadOnly    bool     // mounted so
+}
+
+// Host is what the caller's mount namespace has of cgroups.
+type Host struct {
+	Unified *Tree  // version 2, or nil
+	Legacy  []Tree // version 1
+}
+
+// Request is what a container asks for.
+type Request struct {
+	ID        string
+	Path      string // linux.cgroupsPath, or ""
+	Resources *specs.LinuxResources
+	Manager   Manager
+	// Annotations hold org.systemd.property.*, for Systemd.
+	Annotations map[string]string
+	// Privileged says that the caller is root of the host: to all others a
+	// cgroup that was not asked for is worth having, and no reason to fail.
+	Privileged bool
+}
+
+// Group is a container's cgroup: a directory in each hierarchy that it has one
+// in. It is kept in state.json.
+type Group struct {
+	Manager Manager           `json:"manager"`
+	Unit    string            `json:"unit,omitempty"`    // systemd's name for it
+	Unified string            `json:"unified,omitempty"` // its directory in version 2, or ""
+	Legacy  map[string]string `json:"legacy,omitempty"`  // its directories in version 1, by controller
+}
+
+// Limit is one write to a file of a cgroup.
+type Limit struct {
+	Field      string // of config.json, below linux.resources
+	Controller string
+	File       string // name in the cgroup's directory
+	Value      string
+}
+
+// Dir is the directory in which the controller's files are, and the version of
+// its hierarchy; 0 if the group has none with it. It does not tell whether
+// version 2 has enabled the controller there.
+func (g *Group) Dir(controller string) (dir string, version int) {
+	if dir, ok := g.Legacy[controller]; ok {
+		return dir, 1
+	}
+	if g.Unified != "" {
+		return g.Unified, 2
+	}
+	return "", 0
+}
