@@ -409,8 +409,12 @@ func (p *Program) word(at uintptr) uintptr {
 
 // Clone is the call that makes the child, in words.
 func (l *Linked) Clone() string {
-	if l.prog.Flags == 0 {
-		return "clone3(SIGCHLD)"
+	var flags []string
+	if l.prog.Flags != 0 {
+		flags = append(flags, namespaceFlags.format(uintptr(l.prog.Flags)))
 	}
-	return "clone3(" + namespaceFlags.format(uintptr(l.prog.Flags)) + ", SIGCHLD)"
+	if r := l.prog.cgroup; r != 0 {
+		flags = append(flags, "CLONE_INTO_CGROUP "+l.regName(uint32(r)))
+	}
+	return "clone3(" + strings.Join(append(flags, "SIGCHLD"), ", ") + ")"
 }

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cloneArgs is struct clone_args of clone3(2), its first version.
+// cloneArgs is struct clone_args of clone3(2), as of Linux 5.7.
 type cloneArgs struct {
-	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls uint64
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
 //go:linkname runtimeBeforeFork syscall.runtime_BeforeFork

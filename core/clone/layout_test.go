@@ -28,7 +28,7 @@ func TestLayouts(t *testing.T) {
 		"CMSG_LEN":             {unsafe.Offsetof(cmsg{}.fd) + 4, uintptr(unix.CmsgLen(4))},
 		"CMSG_SPACE":           {unsafe.Sizeof(cmsg{}), uintptr(unix.CmsgSpace(4))},
 		"struct open_how":      {unsafe.Sizeof(openHow{}), unix.SizeofOpenHow},
-		"CLONE_ARGS_SIZE_VER0": {unsafe.Sizeof(cloneArgs{}), 64},
+		"CLONE_ARGS_SIZE_VER2": {unsafe.Sizeof(cloneArgs{}), 88},
 		"d_type":               {direntName - 1, unsafe.Offsetof(ent.Type)},
 		"two timespecs":        {unsafe.Sizeof(copyState{}.times), 32},
 	} {

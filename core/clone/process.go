@@ -34,8 +34,8 @@ type Process struct {
 // Start clones the process; the child runs the program. One program runs at a
 // time, and once.
 func (l *Linked) Start(fds ...FD) (*Process, error) {
-	if len(fds)+1 != len(l.prog.inherit) {
-		return nil, fault.Op(nil, "%d descriptors for the %d that the program inherits", len(fds), len(l.prog.inherit)-1)
+	if len(fds)+1 != l.prog.takes() {
+		return nil, fault.Op(nil, "%d descriptors for the %d that the program inherits", len(fds), l.prog.takes()-1)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -43,18 +43,23 @@ func (l *Linked) Start(fds ...FD) (*Process, error) {
 	}
 	defer unix.Close(pair[1])
 	var keep []int
+	args := cloneArgs{flags: l.prog.Flags, exitSignal: uint64(unix.SIGCHLD)}
 	for _, f := range append(fds, FD{l.prog.Sync, pair[1]}) {
+		if f.Reg == l.prog.cgroup {
+			args.flags |= unix.CLONE_INTO_CGROUP
+			args.cgroup = uint64(f.FD)
+			continue
+		}
 		*l.reg(f.Reg) = uintptr(f.FD)
 		keep = append(keep, f.FD)
 	}
 	l.sweep(keep)
-	args := cloneArgs{flags: l.prog.Flags, exitSignal: uint64(unix.SIGCHLD)}
 	syscall.ForkLock.Lock()
 	pid, errno := fork3(l.base, &args)
 	syscall.ForkLock.Unlock()
 	if errno != 0 {
 		unix.Close(pair[0])
-		return nil, &Failure{Errno: errno, Call: "clone3(" + namespaceFlags.format(uintptr(l.prog.Flags)) + ")"}
+		return nil, &Failure{Errno: errno, Call: l.Clone()}
 	}
 	return &Process{Pid: int(pid), linked: l, sync: pair[0]}, nil
 }

@@ -97,6 +97,7 @@ type Program struct {
 	fixups  []uintptr // offsets in data of words that hold an offset in data
 	regs    []string
 	inherit []Reg
+	cgroup  Reg // in which the child is born, 0 for the caller's
 	guard   *guard
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
@@ -118,6 +119,23 @@ func (p *Program) Inherit(name string) Reg {
 	r := p.Reg(name)
 	p.inherit = append(p.inherit, r)
 	return r
+}
+
+// BornIn has the child be born in a cgroup of version 2 (CLONE_INTO_CGROUP), and
+// returns the register for a descriptor of its directory, which the child does
+// not inherit.
+func (p *Program) BornIn(name string) Reg {
+	p.cgroup = p.Reg(name)
+	return p.cgroup
+}
+
+// takes is how many descriptors Start has to be given for the program, its own
+// end of the socket included.
+func (p *Program) takes() int {
+	if p.cgroup != 0 {
+		return len(p.inherit) + 1
+	}
+	return len(p.inherit)
 }
 
 // Begin starts the step that the instructions to follow belong to.
