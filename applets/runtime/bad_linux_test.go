@@ -1,7 +1,6 @@
 package runtime_test
 
 import (
-	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
-	"ocibox/core/plan"
 )
 
 // withNS adds a namespace.
@@ -99,33 +97,8 @@ func TestBadPaths(t *testing.T) {
 	})
 }
 
-// Nothing that is not supported is dropped in silence. What is supported by now
-// must not be tried here: it would be done.
-func TestUnsupported(t *testing.T) {
-	var rows []bad
-	values := map[string]string{
-		"linux.resources":   `{"linux": {"resources": {"pids": {"limit": 5}}}}`,
-		"linux.cgroupsPath": `{"linux": {"cgroupsPath": "/x"}}`,
-	}
-	for _, field := range plan.NotYet() {
-		value, ok := values[field]
-		if !ok {
-			t.Errorf("no value of %s to try", field)
-		}
-		rows = append(rows, bad{name: field, edit: set(func(s *specs.Spec) {
-			if err := json.Unmarshal([]byte(value), s); err != nil {
-				t.Error(err)
-			}
-		}), want: []string{": " + field + " is not supported yet"}})
-	}
-	testBad(t, append(rows, bad{name: "several", edit: set(func(s *specs.Spec) {
-		s.Linux.CgroupsPath = "/x"
-		s.Linux.Resources = &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: new(int64(5))}}
-	}), want: []string{"linux.resources, linux.cgroupsPath are not supported yet"}}))
-}
-
 // A field that is there and asks for nothing is no reason to refuse.
-func TestEmptyUnsupported(t *testing.T) {
+func TestEmptyFields(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
 		b.Write(func(s *specs.Spec) {

@@ -52,16 +52,9 @@ func execCommand(f *cli.Flags) action {
 	f.StringVar(&o.PidfdSocket, "pidfd-socket", "", "`SOCKET` that takes a pidfd of the process")
 	f.StringVar(&o.PidFile, "pid-file", "", "write the process's pid to `FILE`")
 	f.IntVar(&o.PreserveFDs, "preserve-fds", 0, "pass this many descriptors, from 3 up, to the process")
-	cgroups := f.StringArray("cgroup", nil, "cgroup below the container's")
-	f.NoEffect("cgroup", "this version makes no cgroups, and refuses to name one")
-	f.Bool("ignore-paused", false, "go on in a paused container")
-	f.NoEffect("ignore-paused", "nothing can be paused")
+	f.StringArrayVar(&o.Cgroups, "cgroup", nil, "cgroup below the container's for the process, `[CONTROLLER[,…]:]PATH`")
+	f.BoolVar(&o.IgnorePaused, "ignore-paused", false, "wait in a paused container until it is resumed")
 	return func(e *env, operands []string) error {
-		for _, cgroup := range *cgroups {
-			if cgroup != "" {
-				return &cli.Failure{Status: execFailed, Err: fault.Op(nil, "--cgroup %s: part of cgroups, not built yet", cgroup)}
-			}
-		}
 		return execute(e, o, p, operands, !*detach)
 	}
 }

@@ -18,9 +18,10 @@ import (
 )
 
 // running makes a container that runs, of a config.json changed by edit.
-func running(t *testing.T, u bundletest.User, edit func(*bundletest.Bundle, *specs.Spec)) *bundletest.Bundle {
+func running(t *testing.T, u bundletest.User, edit func(*bundletest.Bundle, *specs.Spec), globals ...string) *bundletest.Bundle {
 	t.Helper()
 	b := bundletest.New(t, u)
+	b.Globals = globals
 	if edit != nil {
 		giveMapped(b)
 	}

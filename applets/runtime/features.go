@@ -26,30 +26,23 @@ func featuresCommand(*cli.Flags) action {
 var hookNames = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 
 func supported() features.Features {
-	notYet := plan.NotYet()
-	is := func(field string) *bool { return new(!slices.Contains(notYet, field)) }
+	yes := new(true)
 	linux := &features.Linux{
-		Capabilities: caps.Known().Names(),
-		Cgroup: &features.Cgroup{
-			V1: is("linux.resources"), V2: is("linux.resources"), Rdma: is("linux.resources"),
-			// The flags that ask for systemd are accepted, and have no effect.
-			Systemd: new(false), SystemdUser: new(false),
-		},
+		Capabilities:    caps.Known().Names(),
+		Cgroup:          &features.Cgroup{V1: yes, V2: yes, Rdma: yes, Systemd: yes, SystemdUser: yes},
 		Seccomp:         seccompFeatures(),
-		Apparmor:        &features.Apparmor{Enabled: is("process.apparmorProfile")},
-		Selinux:         &features.Selinux{Enabled: is("process.selinuxLabel")},
-		IntelRdt:        &features.IntelRdt{Enabled: is("linux.intelRdt"), Schemata: is("linux.intelRdt"), Monitoring: is("linux.intelRdt")},
+		Apparmor:        &features.Apparmor{Enabled: yes},
+		Selinux:         &features.Selinux{Enabled: yes},
+		IntelRdt:        &features.IntelRdt{Enabled: yes, Schemata: yes, Monitoring: yes},
 		MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: new(slices.Contains(mounts.Words(), "idmap"))}},
-		NetDevices:      &features.NetDevices{Enabled: is("linux.netDevices")},
+		NetDevices:      &features.NetDevices{Enabled: yes},
 	}
 	for _, k := range namespace.Kinds {
 		linux.Namespaces = append(linux.Namespaces, string(k.Type))
 	}
-	if *is("linux.memoryPolicy") {
-		modes, flags := plan.MemoryPolicies()
-		linux.MemoryPolicy = &features.MemoryPolicy{Modes: modes, Flags: flags}
-	}
-	f := features.Features{
+	modes, flags := plan.MemoryPolicies()
+	linux.MemoryPolicy = &features.MemoryPolicy{Modes: modes, Flags: flags}
+	return features.Features{
 		OCIVersionMin: "1.0.0",
 		OCIVersionMax: specs.Version,
 		MountOptions:  mounts.Words(),
@@ -57,12 +50,8 @@ func supported() features.Features {
 		Annotations:   map[string]string{"org.ocibox.version": cli.Version},
 		// Whoever takes config.json from others has to look at these.
 		PotentiallyUnsafeConfigAnnotations: container.Annotations(),
-		Hooks:                              []string{},
+		Hooks:                              hookNames,
 	}
-	if *is("hooks") {
-		f.Hooks = hookNames
-	}
-	return f
 }
 
 // seccompFeatures are the words of linux.seccomp, and which of the flags this

@@ -74,6 +74,8 @@ func TestKillAllOfStopped(t *testing.T) {
 func TestRegex(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := newBundle(t, u, "sleep")
+		// Cgroups of the same name would collide.
+		b.Globals = withoutCgroups
 		for _, id := range []string{"web-1", "web-2", "db-1"} {
 			b.Must("create", "--bundle", b.Dir, id)
 		}

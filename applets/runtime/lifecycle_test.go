@@ -212,6 +212,7 @@ func TestConfigAfterCreate(t *testing.T) {
 func TestReusedPid(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := newBundle(t, u, "sleep")
+		b.Globals = withoutCgroups // or else it is in the container's
 		ready(t, b.Detach())
 		pid := b.Query().Pid
 		t.Cleanup(func() { unix.Kill(pid, unix.SIGKILL) })

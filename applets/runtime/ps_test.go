@@ -47,7 +47,7 @@ func TestMembers(t *testing.T) {
 				if row.who == onlyRoot && !u.IsRoot() {
 					t.Skip("a plain user's pid namespace goes with its /proc")
 				}
-				b, other := running(t, u, row.edit), running(t, u, row.edit)
+				b, other := running(t, u, row.edit, withoutCgroups...), running(t, u, row.edit, withoutCgroups...)
 				pidFile := b.Beside("exec-pid")
 				c := b.Command(execArgs(b, []string{"-d", "--pid-file", pidFile}, "sleep")...)
 				if r := c.Run(); r.Status != 0 {

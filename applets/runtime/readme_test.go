@@ -14,8 +14,6 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/applets/runtime"
-	"ocibox/core/bundle"
-	"ocibox/core/plan"
 )
 
 var updateReadme = flag.Bool("update-readme", false, "write the README's tables anew")
@@ -158,8 +156,6 @@ func fieldTable(t *testing.T) string {
 		mark := yes
 		if why, ok := otherwise[name]; ok {
 			mark, reasons[name] = "✘ "+why, true
-		} else if refused(name) {
-			mark = "✘ not yet: it is refused by its name"
 		}
 		elem, suffix := typ, ""
 		for elem.Kind() == reflect.Pointer || elem.Kind() == reflect.Slice || elem.Kind() == reflect.Map && elem.Elem().Kind() == reflect.Struct {
@@ -192,30 +188,4 @@ func fieldTable(t *testing.T) string {
 		}
 	}
 	return table
-}
-
-// refused says whether a config.json that sets the field is turned down for
-// want of it: the plan's own word.
-func refused(name string) bool {
-	if slices.Contains(plan.NotYet(), name) {
-		return true
-	}
-	return mountRefused(name)
-}
-
-// mountRefused tries those fields of a mount that are refused one by one.
-func mountRefused(name string) bool {
-	s := bundle.Default()
-	m := &s.Mounts[0]
-	maps := []specs.LinuxIDMapping{{HostID: 1, Size: 1}}
-	switch name {
-	case "mounts[].uidMappings":
-		m.UIDMappings = maps
-	case "mounts[].gidMappings":
-		m.GIDMappings = maps
-	default:
-		return false
-	}
-	_, err := plan.Compile(plan.Input{Spec: s, Bundle: "/bundle"})
-	return err != nil && strings.Contains(err.Error(), "not supported yet")
 }

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/applets/cli"
+	"ocibox/core/cgroup"
 	"ocibox/core/container"
 	"ocibox/core/fault"
 )
@@ -32,29 +33,29 @@ type action func(e *env, operands []string) error
 var commands = [...]command{
 	{"create", "[OPTION…] ID", "Create a container; start runs its program.", 1, 1, create},
 	{"delete", "[OPTION…] ID", "Delete a container that is not running.", 1, 1, deleteCommand},
+	{"events", "[OPTION…] ID", "Print the container's figures and its shortages of memory, as JSON.", 1, 1, events},
 	{"exec", "[OPTION…] ID [--] COMMAND [ARG…]", "Execute one more process in a container.", 1, -1, execCommand},
 	{"explain", "[OPTION…]", "Print the steps that would make the container, and why.", 0, 0, explain},
 	{"features", "", "Print what this runtime supports, as JSON.", 0, 0, featuresCommand},
 	{"kill", "[OPTION…] ID [SIGNAL]", "Send a signal, SIGTERM by default, to the container's init.", 1, 2, kill},
 	{"list", "[OPTION…]", "List the containers.", 0, 0, list},
+	{"pause", "ID", "Freeze the processes of a container.", 1, 1, pause},
 	{"ps", "[OPTION…] ID [PS-OPTION…]", "List the processes of a container.", 1, -1, ps},
+	{"resume", "ID", "Let a paused container go on.", 1, 1, resume},
 	{"run", "[OPTION…] ID", "Create a container and start it.", 1, 1, run},
 	{"spec", "[OPTION…] [-- ARG…]", "Write a config.json to begin with.", 0, -1, spec},
 	{"start", "ID", "Start a created container's program.", 1, 1, start},
 	{"state", "ID", "Print the container's state, as JSON.", 1, 1, state},
+	{"update", "[OPTION…] ID", "Change the limits of a container.", 1, 1, update},
 }
 
 // absent are the commands of other runtimes that there are none of here, and
 // why: a clause.
 var absent = [...]struct{ name, why string }{
 	{"checkpoint", "it takes CRIU, which nothing here speaks to"},
-	{"events", "it reads cgroups, which this version does not make"},
 	{"info", "features prints what the runtime can do, explain what a bundle takes"},
 	{"mounts", "the mounts of a container are those of its config.json"},
-	{"pause", "it takes the cgroup freezer, and this version makes no cgroups"},
 	{"restore", "it takes CRIU, which nothing here speaks to"},
-	{"resume", "it takes the cgroup freezer, and this version makes no cgroups"},
-	{"update", "it changes the limits of cgroups, which this version does not make"},
 }
 
 // newFlags makes the command's flags and gives what it does.
@@ -80,13 +81,15 @@ type env struct {
 	std   cli.Std
 	store container.Store
 	log   *logger
+	// cgroups is who makes those of the containers.
+	cgroups cgroup.Manager
 }
 
 // globals are the flags before the command.
 type globals struct {
 	*cli.Flags
-	root, rootless, log, logFormat, logLevel *string
-	debug, version                           *bool
+	root, rootless, log, logFormat, logLevel, cgroups *string
+	debug, version, systemd                           *bool
 }
 
 func newGlobals() *globals {
@@ -99,15 +102,24 @@ func newGlobals() *globals {
 	g.logLevel = f.Choice("log-level", "", logLevels[:], "what is logged: errors alone, warnings too, or each step as well")
 	g.debug = f.Bool("debug", false, "log each step, as explain --all prints it: --log-level debug")
 	g.rootless = f.String("rootless", "auto", "whether to behave as for a plain user: `true|false|auto`")
-	const noCgroups = "this version makes no cgroups"
-	f.Bool("systemd-cgroup", false, "have systemd make the cgroup")
-	f.NoEffect("systemd-cgroup", noCgroups)
-	f.Choice("cgroup-manager", "", []string{"disabled", "cgroupfs", "systemd"}, "who makes the cgroup")
-	f.NoEffect("cgroup-manager", noCgroups)
+	g.systemd = f.Bool("systemd-cgroup", false, "have systemd make the cgroups: --cgroup-manager systemd")
+	g.cgroups = f.Choice("cgroup-manager", "", []string{string(cgroup.Cgroupfs), string(cgroup.Systemd), string(cgroup.Disabled)}, "who makes the cgroups, if anybody")
 	g.version = f.BoolP("version", "v", false, "print the version")
 	f.BoolVarP(g.version, "V", "V", false, "the same, as crun has it")
 	f.Lookup("V").Hidden = true
 	return g
+}
+
+// cgroupManager is who makes the containers' cgroups.
+func (g *globals) cgroupManager() (cgroup.Manager, error) {
+	m := cgroup.Manager(*g.cgroups)
+	switch {
+	case !*g.systemd:
+		return m, nil
+	case g.Lookup("cgroup-manager").Changed && m != cgroup.Systemd:
+		return "", fault.Op(nil, "--systemd-cgroup and --cgroup-manager %s: one of them", m)
+	}
+	return cgroup.Systemd, nil
 }
 
 // Run is the applet.
@@ -133,6 +145,10 @@ func Run(std cli.Std, args []string) error {
 	if err != nil {
 		return l.failed(err)
 	}
+	manager, err := g.cgroupManager()
+	if err != nil {
+		return l.failed(err)
+	}
 	rest := g.Args()
 	if len(rest) > 0 && rest[0] == "help" {
 		// Of the command, or without one of the applet itself.
@@ -145,7 +161,7 @@ func Run(std cli.Std, args []string) error {
 	}
 	for i := range commands {
 		if c := &commands[i]; c.name == rest[0] {
-			return l.failed(named(c.name, c.run(&env{std, container.Store{Root: root, Warn: l.warn}, l}, rest[1:])))
+			return l.failed(named(c.name, c.run(&env{std, container.Store{Root: root, Warn: l.warn}, l, manager}, rest[1:])))
 		}
 	}
 	return l.failed(noCommand(rest[0]))

@@ -45,6 +45,7 @@ func TestPrivilegedScheduler(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := bundletest.New(t, u)
+			b.Globals = withoutCgroups
 			if name == "mapped" {
 				giveMapped(b)
 			}
@@ -69,6 +70,7 @@ func TestPrivilegedScheduler(t *testing.T) {
 func TestExecScheduler(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
+		b.Globals = withoutCgroups
 		b.Write(func(s *specs.Spec) {
 			s.Process.Args = b.Args("sleep")
 			s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}

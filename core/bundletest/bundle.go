@@ -25,6 +25,8 @@ type Bundle struct {
 	ID    string
 	Dir   string // the bundle
 	State string // the state folder, for --root
+	// Globals are options before the command, besides --root.
+	Globals []string
 
 	t    *testing.T
 	top  string // holds them all
@@ -41,7 +43,7 @@ func New(t *testing.T, u User) *Bundle {
 		t.Fatal(err)
 	}
 	// With what follows, no name is the beginning of another.
-	b := &Bundle{u, filepath.Base(top) + "-c", filepath.Join(top, "bundle"), filepath.Join(top, "state"), t, top, filepath.Join(top, "ocibox")}
+	b := &Bundle{u, filepath.Base(top) + "-c", filepath.Join(top, "bundle"), filepath.Join(top, "state"), nil, t, top, filepath.Join(top, "ocibox")}
 	t.Cleanup(b.remove)
 	must(t, os.Chmod(top, 0o755))
 	must(t, os.MkdirAll(b.Path(), 0o755))

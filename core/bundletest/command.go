@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,11 +29,11 @@ type Result struct {
 	Out, Err string
 }
 
-// Command is the command line with args after --root STATE, in the folder that
+// Command is the command line with args after --root STATE and Globals, in the folder that
 // holds the bundle, to be changed before it is started.
 func (b *Bundle) Command(args ...string) *Cmd {
 	b.t.Helper()
-	c := &Cmd{exec.Command(b.exec, append([]string{"--root", b.State}, args...)...), b.t, b.output(), b.output()}
+	c := &Cmd{exec.Command(b.exec, slices.Concat([]string{"--root", b.State}, b.Globals, args)...), b.t, b.output(), b.output()}
 	c.Args[0] = "runtime"
 	c.Dir = b.top
 	c.Env = []string{cliEnv + "=1", "PATH=/usr/bin:/bin"}

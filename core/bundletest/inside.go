@@ -127,6 +127,24 @@ func inside(name string, args []string) int {
 		return tell(args)
 	case "sockets": // print what the service manager passed on
 		return sockets()
+	case "eat": // so many mebibytes of memory
+		return eat(args[0])
+	case "breed": // so many processes
+		return breed(args[0])
+	case "still": // like sleep, without a word
+		for {
+			unix.Pause()
+		}
+	case "swarm": // make processes without end
+		return swarm()
+	case "tick": // count up in this file
+		return tick(args[0])
+	case "burn": // a processor, for so many milliseconds, and print the share that it had, in percent
+		return burn(args[0])
+	case "device": // make at this path, and open, devices such as "c 1:3"
+		return device(args[0], args[1:])
+	case "tree": // print what of cgroups is below this path
+		return tree(args[0])
 	case "terminal": // standard input is one: what it is like, and its keys
 		return terminal()
 	case "terminal-report": // what it is, and what else is there of it

@@ -48,6 +48,7 @@ type Group struct {
 	Unit    string            `json:"unit,omitempty"`    // systemd's name for it
 	Unified string            `json:"unified,omitempty"` // its directory in version 2, or ""
 	Legacy  map[string]string `json:"legacy,omitempty"`  // its directories in version 1, by controller
+	path    string            // linux.cgroupsPath it was made for, or ""
 }
 
 // Limit is one write to a file of a cgroup.
@@ -56,6 +57,9 @@ type Limit struct {
 	Controller string
 	File       string // name in the cgroup's directory
 	Value      string
+	Optional   bool   // nothing is lost on a kernel without the file
+	Checked    bool   // it is refused if more memory is in use
+	Else       *Limit // what is written where there is no such file
 }
 
 // Dir is the directory in which the controller's files are, and the version of

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundle"
+	"ocibox/core/cgroup"
 	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/notify"
@@ -37,6 +38,8 @@ type Options struct {
 	// Program is executed anew, from a sealed copy, where the container could
 	// write to its file otherwise.
 	Program seal.Program
+	// CgroupManager makes the container's cgroup.
+	CgroupManager cgroup.Manager
 	// Manager is the service manager that the caller is for.
 	Manager Manager
 	// Warn is told what of the config.json has no effect.
@@ -92,7 +95,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		return nil, nil, err
 	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started,
-		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring}
+		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, CgroupManager: o.CgroupManager}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
 			return nil, nil, err

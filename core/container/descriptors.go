@@ -28,6 +28,13 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 			return nil, err
 		}
 	}
+	if a.plan.Into != 0 {
+		fd, err := a.plan.Cgroup.Open()
+		if err != nil {
+			return nil, err
+		}
+		add(a.plan.Into, fd)
+	}
 	if a.plan.Proc != 0 {
 		fd, err := openProc()
 		if err != nil {

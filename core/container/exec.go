@@ -15,6 +15,10 @@ import (
 // ExecOptions say how a process is executed in a container.
 type ExecOptions struct {
 	Options // all but Bundle
+	// Cgroups are where the process belongs, as cgroup.Group.Sub takes them; none
+	// for the container's own.
+	Cgroups      []string
+	IgnorePaused bool // wait in a container that is paused, until it is resumed
 	// Process makes the process out of that of the container's config.json,
 	// which it may change.
 	Process func(own *specs.Process) (*specs.Process, error)
@@ -87,11 +91,18 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status == StatePaused && !o.IgnorePaused {
+		return nil, fault.Op(nil, "cannot exec in a paused container").WithHint("resume it, or use --ignore-paused: the process waits then until somebody does")
+	}
+	group, err := c.groupFor(o.Cgroups)
+	if err != nil {
+		return nil, err
+	}
 	if spec.Linux != nil && spec.Linux.Seccomp != nil {
-		status, err := c.Status()
-		if err != nil {
-			return nil, err
-		}
 		t.State = c.hookState(status, c.Pid)
 	}
 	// Before, as the process may be read from a pipe, once.
@@ -102,7 +113,7 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 		return nil, err
 	}
 	o.size(spec.Process)
-	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring}
+	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group}
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}

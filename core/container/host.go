@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/caps"
+	"ocibox/core/cgroup"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
 	"ocibox/core/mounts"
@@ -26,6 +27,9 @@ import (
 func Host() (plan.Host, error) {
 	h := plan.Host{Self: idmap.Current(), Resctrl: rdt.Find}
 	var err error
+	if h.Cgroups, err = cgroup.Probe(); err != nil {
+		return h, err
+	}
 	if h.Caps, h.CapLast, err = caps.Own(); err != nil {
 		return h, err
 	}

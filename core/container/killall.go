@@ -18,6 +18,9 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
+	if c.Cgroup != nil && sig == unix.SIGKILL {
+		return c.killCgroup()
+	}
 	told := map[process]bool{}
 	ended := false // the init, by SIGKILL
 	for deadline := time.Now().Add(killPatience); time.Now().Before(deadline); {
@@ -46,6 +49,18 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 		ended = true
 	}
 	return fault.Op(nil, "the processes of %s make others faster than they are killed", id)
+}
+
+// killCgroup ends all processes in the container's cgroup.
+func (c *Container) killCgroup() error {
+	pids, err := c.Cgroup.Pids()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 {
+		return c.notRunning()
+	}
+	return c.Cgroup.Kill()
 }
 
 // unlisted is why a container's processes cannot be told.

@@ -32,6 +32,11 @@ func (a *attempt) launch() error {
 	if err := a.begin(); err != nil {
 		return err
 	}
+	for _, action := range a.plan.Before {
+		if err := a.do(action); err != nil {
+			return err
+		}
+	}
 	fds, err := a.descriptors()
 	if err != nil {
 		return err
@@ -99,7 +104,8 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	return nil
 }
 
-// do carries out what the parent has to do while the child waits.
+// do carries out what the parent has to do while the child waits, or before it
+// is there.
 func (a *attempt) do(action plan.Action) error {
 	switch {
 	case action.Listener:
@@ -107,7 +113,11 @@ func (a *attempt) do(action plan.Action) error {
 	case action.Hook != nil:
 		return a.hook(*action.Hook, specs.StateCreating)
 	case action.Do != nil:
-		return fault.In(action.Field, action.Do(a.proc.Pid))
+		pid := 0
+		if a.proc != nil {
+			pid = a.proc.Pid
+		}
+		return fault.In(action.Field, action.Do(pid))
 	}
 	return nil
 }
@@ -167,7 +177,7 @@ func (a *attempt) begin() error {
 	a.c.State = State{
 		Version: a.spec.Version, ID: a.ID, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths, NoKeyring: a.NoKeyring,
+		Paths: a.plan.Paths, NoKeyring: a.NoKeyring, Cgroup: a.plan.Cgroup,
 	}
 	if a.plan.Rdt != nil {
 		// Before they are made, for delete --force after a kill -9.

@@ -17,7 +17,8 @@ import (
 // Members lists the container's processes by their pids as the caller sees
 // them, in ascending order; those that have ended are not among them.
 //
-// They are told by a namespace that the container has to itself: all that is in
+// They are those in its cgroup. Of a container that has none to itself, they are
+// told by a namespace that the container has to itself: all that is in
 // its pid namespace, or in one below that. Without a pid namespace of its own it
 // is the mount namespace, or else another: a process that leaves it is a member
 // no more. Without any namespace they are the init's descendants, but for those
@@ -34,6 +35,10 @@ func (c *Container) Members() ([]int, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Cgroup != nil {
+		pids, err := c.Cgroup.Pids()
+		return append([]int{}, pids...), err
 	}
 	kind := own(s)
 	alive, err := c.alive()

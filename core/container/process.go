@@ -42,6 +42,12 @@ func (c *Container) Status() (specs.ContainerState, error) {
 		return "", err
 	case !alive:
 		return specs.StateStopped, nil
+	}
+	switch paused, err := c.paused(); {
+	case err != nil:
+		return "", err
+	case paused:
+		return StatePaused, nil
 	case c.waits():
 		return specs.StateCreated, nil
 	}
@@ -124,6 +130,9 @@ func (c *Container) signal(sig unix.Signal) error {
 	if err != nil {
 		return fault.Op(err, "send %s to process %d", unix.SignalName(sig), c.Pid)
 	}
+	if sig == unix.SIGKILL {
+		return c.thawKilled()
+	}
 	return nil
 }
 
@@ -151,6 +160,9 @@ func (c *Container) end() error {
 	}
 	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fault.Op(err, "kill process %d", c.Pid)
+	}
+	if err := c.thawKilled(); err != nil {
+		return err
 	}
 	deadline := time.Now().Add(killPatience)
 	for {

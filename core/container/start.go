@@ -102,6 +102,9 @@ func (s Store) discard(c *Container, spec *specs.Spec) error {
 	if err := rdt.Remove(c.Rdt...); err != nil {
 		return fault.In("linux.intelRdt", err)
 	}
+	if err := c.endCgroup(); err != nil {
+		return err
+	}
 	if err := c.remove(); err != nil {
 		return err
 	}

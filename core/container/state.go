@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundle"
+	"ocibox/core/cgroup"
 	"ocibox/core/fault"
 	"ocibox/core/files"
 )
@@ -37,6 +38,8 @@ type State struct {
 	Paths []string `json:"paths"`
 	// Rdt are the resctrl groups that are to be removed with the container.
 	Rdt []string `json:"rdt,omitempty"`
+	// Cgroup is the container's, nil if it is in that of its creator.
+	Cgroup *cgroup.Group `json:"cgroup,omitempty"`
 }
 
 // Store is the folder with one folder for each container, by its id.

@@ -40,10 +40,13 @@ func (c *compiler) rendezvous(quiet bool, actions ...Action) {
 // enter brings the child into its namespaces, with its ids mapped.
 func (c *compiler) enter() {
 	p := c.p
+	c.joinCgroup()
+	after := c.namespaceAfter()
+	made := c.new &^ after
 	// What clone3 makes is there before the child runs.
 	atOnce := len(c.plan.Joins) == 0 && !c.shifts()
 	if atOnce {
-		p.Flags = c.new
+		p.Flags = made
 	} else {
 		c.oomScoreAdj()
 		var offsets clone.Reg
@@ -52,7 +55,7 @@ func (c *compiler) enter() {
 		}
 		c.hide()
 		c.join()
-		left := c.new
+		left := made
 		if c.shifts() {
 			left &^= c.setOffsets(offsets)
 		}
@@ -74,8 +77,17 @@ func (c *compiler) enter() {
 		// The steps are one thing to do, which tells by itself which failed.
 		actions[len(actions)-1].Do = c.maps.Write
 	}
+	if c.adopts() {
+		actions = append(actions, c.makeCgroup()...)
+	} else {
+		c.plan.Before = c.makeCgroup()
+	}
 	if actions = append(actions, c.moveNetDevices()...); len(actions) > 0 {
 		c.rendezvous(atOnce, actions...)
+	}
+	if after != 0 {
+		p.Begin("linux.namespaces", "")
+		p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(after)))
 	}
 	c.hide()
 	p.Call(unix.SYS_UMASK, clone.Num(0))

@@ -78,6 +78,8 @@ func Exec(in Input, t Target) (*Plan, error) {
 	if t.Joins != 0 {
 		c.plan.Init = p.Inherit("init")
 	}
+	c.plan.Cgroup = in.Cgroup
+	c.joinCgroup()
 	c.joinContainer(t)
 	c.become()
 	c.goIn()

@@ -38,6 +38,12 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	if s := p.Listener; s != nil {
 		row("parent", s.Field, fmt.Sprintf("connect to %q = $agent", s.Path))
 	}
+	for _, a := range p.Before {
+		row("parent", a.Field, a.Text)
+	}
+	if p.Into != 0 {
+		row("parent", cgroupsPath, fmt.Sprintf("open(%q) = $cgroup", p.Cgroup.Unified))
+	}
 	row("parent", "linux.namespaces", l.Clone())
 	for _, line := range l.Explain() {
 		if line.Wait >= 0 {

@@ -72,7 +72,7 @@ func TestModules(t *testing.T) {
 		{"SELinux", func(s *specs.Spec, h *Host) { s.Process.SelinuxLabel, s.Linux.MountLabel, h.SELinux = "l", "m", true }, ""},
 		{"label too long", func(s *specs.Spec, h *Host) { s.Linux.MountLabel, h.SELinux = strings.Repeat("l", 256), true }, "linux.mountLabel: 256 bytes are more than 255, which is all that fsconfig(2) takes"},
 	} {
-		in := Input{Spec: bundle.Default(), Host: root, Bundle: "/bundle"}
+		in := Input{ID: "c", Spec: bundle.Default(), Host: root, Bundle: "/bundle"}
 		row.edit(in.Spec, &in.Host)
 		_, err := Compile(in)
 		if got := errorText(err); got != row.want {
@@ -125,7 +125,7 @@ func TestBitmap(t *testing.T) {
 
 // What exec binds itself to is what the lists say.
 func TestAffinity(t *testing.T) {
-	p, err := Compile(Input{Spec: bare(), Host: root})
+	p, err := Compile(Input{ID: "c", Spec: bare(), Host: root})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestKernelWarnings(t *testing.T) {
 	s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 1, Nice: 3, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagKeepPolicy}}
 	s.Process.User.AdditionalGids = []uint32{5}
 	s.Annotations = map[string]string{keepGroups: "1"}
-	p, err := Compile(Input{Spec: s, Host: root})
+	p, err := Compile(Input{ID: "c", Spec: s, Host: root})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/caps"
+	"ocibox/core/cgroup"
 	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
@@ -31,6 +32,10 @@ type Input struct {
 	PreserveFDs int
 	NoKeyring   bool // the process keeps the caller's session keyring
 	NoPivot     bool // the root is moved over "/" instead of pivot_root(2)
+	// CgroupManager makes the container's cgroup.
+	CgroupManager cgroup.Manager
+	// Cgroup is where Exec's process belongs, or nil: in the caller's.
+	Cgroup *cgroup.Group
 }
 
 // Host is what of the caller and its host matters for a plan.
@@ -50,6 +55,7 @@ type Host struct {
 	// Resctrl finds where resctrl is mounted. It is called only for a
 	// config.json that asks for it.
 	Resctrl func() (string, error)
+	Cgroups cgroup.Host
 	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
 	KernelMounts []string
 }
@@ -70,6 +76,8 @@ type Plan struct {
 	Console clone.Reg // socket that the terminal's master is sent to; 0 without one
 	Proc    clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
 	Trees   *Trees    // the opener's program, or nil
+	Into    clone.Reg // directory of the version 2 cgroup that the child is born in; 0 without
+	Before  []Action  // what the parent does before there is a child
 	Stops   []Stop    // where the child waits for the parent, by number
 	Later   []Action  // what the parent does once the process runs, and when the container is deleted
 	// HookOutput takes the files for the output of the hooks that the child
@@ -80,6 +88,7 @@ type Plan struct {
 	Bundle     string          // absolute path of the bundle
 	RootFS     string          // absolute path of the container's root on the host
 	Paths      []string        // what is tried to be executed, in order
+	Cgroup     *cgroup.Group   // or nil: the caller's
 	Rdt        *rdt.Group      // or nil
 	Seccomp    *seccomp.Filter // or nil
 	Listener   *Listener       // of that filter, or nil
@@ -135,6 +144,8 @@ type compiler struct {
 	joined    uint64 // of those to join
 	newUser   bool
 	setgroups bool
+	limits    []cgroup.Limit
+	devices   []cgroup.DeviceRule
 	forks     bool
 	hidden    bool
 	maps      idmap.Plan
@@ -164,6 +175,9 @@ func Compile(in Input) (*Plan, error) {
 	}
 	if c.needsProc() && c.userns() {
 		c.plan.Proc = p.Inherit("proc")
+	}
+	if err := c.findCgroup(); err != nil {
+		return nil, err
 	}
 	if err := c.findRdt(); err != nil {
 		return nil, err
@@ -295,7 +309,7 @@ func (c *compiler) finish() {
 	if !c.newUser {
 		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
-	actions = append(actions, c.enterRdt(false)...)
+	actions = append(append(actions, c.enterRdt(false)...), c.restrictDevices()...)
 	if !c.privileged() {
 		actions = append(actions, c.tellListener()...)
 	}

@@ -14,11 +14,11 @@ func TestNoPivot(t *testing.T) {
 		s := bare(specs.LinuxNamespace{Type: specs.MountNamespace})
 		s.Linux.RootfsPropagation = word
 		want := "linux.rootfsPropagation: " + word + " is not safe without pivot_root(2): the host's root stays below"
-		if _, err := Compile(Input{Spec: s, Host: root, NoPivot: true}); err == nil || err.Error() != want {
+		if _, err := Compile(Input{ID: "c", Spec: s, Host: root, NoPivot: true}); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	p, err := Compile(Input{Spec: bare(), Host: root, NoPivot: true})
+	p, err := Compile(Input{ID: "c", Spec: bare(), Host: root, NoPivot: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"path"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +20,6 @@ import (
 func Validate(s *specs.Spec) error {
 	for _, check := range []func(*specs.Spec) error{
 		version,
-		unsupported,
 		process,
 		rootAndNames,
 		namespaces,
@@ -60,68 +58,6 @@ func version(s *specs.Spec) error {
 		return fault.Field("ociVersion", "%s is not supported, 1.x is", s.Version)
 	}
 	return nil
-}
-
-// NotYet lists the fields that nothing here reads yet: a config.json that sets
-// one is refused by its name.
-func NotYet() []string {
-	names := make([]string, len(notYet))
-	for i, f := range notYet {
-		names[i] = f.name
-	}
-	return names
-}
-
-var notYet = [...]struct {
-	name string
-	of   func(*specs.Process, *specs.Linux, *specs.Spec) any
-}{
-	{"linux.resources", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.Resources }},
-	{"linux.cgroupsPath", func(_ *specs.Process, l *specs.Linux, _ *specs.Spec) any { return l.CgroupsPath }},
-}
-
-func unsupported(s *specs.Spec) error {
-	p, l := s.Process, s.Linux
-	if p == nil {
-		p = &specs.Process{}
-	}
-	if l == nil {
-		l = &specs.Linux{}
-	}
-	var set []string
-	for _, f := range notYet {
-		if !empty(reflect.ValueOf(f.of(p, l, s))) {
-			set = append(set, f.name)
-		}
-	}
-	switch len(set) {
-	case 0:
-		return nil
-	case 1:
-		return fault.Field("", "%s is not supported yet", set[0])
-	}
-	return fault.Field("", "%s are not supported yet", strings.Join(set, ", "))
-}
-
-// empty says whether v asks for nothing: it is zero, or holds only what is.
-func empty(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer:
-		// A number that is there is a wish, 0 too: swappiness.
-		return v.IsNil() || v.Elem().Kind() == reflect.Struct && empty(v.Elem())
-	case reflect.Slice, reflect.Map:
-		return v.Len() == 0
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if !empty(v.Field(i)) {
-				return false
-			}
-		}
-		return true
-	}
-	return v.IsZero()
 }
 
 // text checks a string that a system call will take.

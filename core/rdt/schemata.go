@@ -3,6 +3,8 @@ package rdt
 import (
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"ocibox/core/fault"
 )
 
@@ -55,4 +57,13 @@ func number(s string) string {
 		return trimmed
 	}
 	return s[:min(len(s), 1)]
+}
+
+// Change writes the schemata of the container id's group, which is there.
+func Change(root, id string, r *specs.LinuxIntelRdt) error {
+	g, err := New(root, id, r)
+	if err != nil {
+		return err
+	}
+	return g.write(0)
 }

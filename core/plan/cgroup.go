@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/cgroup"
+	"ocibox/core/clone"
+)
+
+// cgroupsPath is the field that a container's cgroup comes from.
+const cgroupsPath = "linux.cgroupsPath"
+
+// findCgroup settles which cgroup the container gets, if any, and its limits.
+func (c *compiler) findCgroup() error {
+	l := c.spec.Linux
+	g, warnings, err := cgroup.New(c.host.Cgroups, cgroup.Request{
+		ID: c.in.ID, Path: l.CgroupsPath, Resources: l.Resources, Manager: c.in.CgroupManager,
+		Annotations: c.spec.Annotations, Privileged: !c.host.Userns && c.host.Self.EUID == 0,
+	})
+	c.warn(warnings...)
+	if err != nil || g == nil {
+		return err
+	}
+	c.plan.Cgroup = g
+	c.limits, warnings, err = cgroup.Limits(l.Resources, g)
+	c.warn(warnings...)
+	if err != nil {
+		return err
+	}
+	c.devices, err = cgroup.DeviceRules(l.Resources)
+	return err
+}
+
+// restrictDevices has the parent restrict which devices the container's
+// processes can use, once the child has made all that it has to. In a user
+// namespace nobody makes device nodes, and no plain user may restrict anything.
+func (c *compiler) restrictDevices() []Action {
+	g := c.plan.Cgroup
+	if g == nil || !g.RestrictsDevices() || c.host.Userns || c.host.Self.EUID != 0 {
+		return nil
+	}
+	var actions []Action
+	for _, r := range c.devices {
+		field := r.Field
+		if field == "" {
+			field = "linux.resources.devices"
+		}
+		actions = append(actions, Action{Field: field, Text: "device rule: " + r.String()})
+	}
+	actions[len(actions)-1].Do = func(int) error { return g.Restrict(c.devices) }
+	return actions
+}
+
+// makeCgroup has the parent make the cgroup with its limits: before the child
+// is there, so that it never is without them. Only systemd wants a process to
+// make one for.
+func (c *compiler) makeCgroup() []Action {
+	g := c.plan.Cgroup
+	if g == nil {
+		return nil
+	}
+	actions := makeGroup(g)
+	if len(c.limits) == 0 {
+		return actions
+	}
+	for _, l := range c.limits {
+		actions = append(actions, Action{Field: l.Field, Text: l.String()})
+	}
+	// The writes are one thing to do, which tells by itself which failed.
+	actions[len(actions)-1].Do = func(int) error { return g.Set(c.limits) }
+	return actions
+}
+
+// joinCgroup brings the child into the cgroup: into that of version 2 by its
+// birth, into those of version 1 by its own hand, before anything else. A thread
+// that moves itself takes no lock that waits for an RCU grace period (Linux 5.5).
+func (c *compiler) joinCgroup() {
+	g, p := c.plan.Cgroup, c.p
+	if g == nil {
+		return
+	}
+	if g.Unified != "" && !c.adopts() {
+		c.plan.Into = p.BornIn("cgroup")
+	}
+	for _, tasks := range g.Tasks() {
+		p.Begin(cgroupsPath, "")
+		fd := p.Reg("tasks")
+		p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str(tasks), clone.Num(unix.O_WRONLY|unix.O_CLOEXEC), clone.Num(0)).Save(fd)
+		p.Call(unix.SYS_WRITE, clone.In(fd), p.Str("0"), clone.Num(1))
+		p.Call(unix.SYS_CLOSE, clone.In(fd))
+	}
+}
+
+// adopts says whether systemd makes the cgroup for the child, which is there
+// already.
+func (c *compiler) adopts() bool {
+	return c.plan.Cgroup != nil && c.plan.Cgroup.Manager == cgroup.Systemd
+}
+
+// namespaceAfter is CLONE_NEWCGROUP if that namespace has to be made only when
+// the child is in its cgroup, which is to be the root there. To that of version
+// 2 it is born in, and clone3(2) sees to it.
+func (c *compiler) namespaceAfter() uint64 {
+	if g := c.plan.Cgroup; g == nil || len(g.Legacy) == 0 && !c.adopts() {
+		return 0
+	}
+	return c.new & unix.CLONE_NEWCGROUP
+}
+
+// makeGroup is the making of the cgroup's directories.
+func makeGroup(g *cgroup.Group) []Action {
+	var actions []Action
+	for _, dir := range g.Dirs() {
+		actions = append(actions, Action{Field: cgroupsPath, Text: fmt.Sprintf("mkdir(%q)", dir)})
+	}
+	actions[len(actions)-1].Do = func(int) error {
+		_, err := g.Make()
+		return err
+	}
+	return actions
+}
