@@ -14,41 +14,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestFlags(t *testing.T) {
-	for _, c := range []struct {
-		set  *flags
-		v    uintptr
-		want string
-	}{
-		{&openFlags, unix.O_PATH, "O_PATH"},
-		{&openFlags, unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW, "O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC"},
-		{&openFlags, unix.O_RDWR | unix.O_NOCTTY, "O_RDWR|O_NOCTTY"},
-		{&openFlags, unix.O_WRONLY | unix.O_NONBLOCK | unix.O_APPEND, "O_WRONLY|O_NONBLOCK|0x400"},
-		{&openFlags, 0, "0"},
-		{&namespaceFlags, unix.CLONE_NEWUSER | unix.CLONE_NEWTIME, "CLONE_NEWUSER|CLONE_NEWTIME"},
-		{&namespaceFlags, unix.CLONE_NEWNS | 5, "CLONE_NEWNS|5"},
-		{&fsconfigs, unix.FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG"}, // which is 0
-		{&fsconfigs, unix.FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"},
-		{&fsconfigs, 99, "0x63"}, // no or of bits
-		{&mountAttrs, unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NOSUID, "MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOATIME"},
-		{&mountAttrs, unix.MOUNT_ATTR__ATIME, "MOUNT_ATTR__ATIME"},
-		{&rlimits, unix.RLIMIT_CPU, "RLIMIT_CPU"},
-		{&fileTypes, unix.S_IFBLK, "S_IFBLK"}, // which holds the bits of S_IFCHR
-		{&atFlags, unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, "AT_EMPTY_PATH|AT_RECURSIVE"},
-		{&moveMountFlags, unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH"},
-		{&memPolicies, unix.MPOL_DEFAULT, "MPOL_DEFAULT"},
-		{&memPolicies, unix.MPOL_PREFERRED_MANY, "MPOL_PREFERRED_MANY"}, // which holds the bits of others
-		{&memPolicies, unix.MPOL_WEIGHTED_INTERLEAVE, "MPOL_WEIGHTED_INTERLEAVE"},
-		{&memPolicies, unix.MPOL_F_NUMA_BALANCING | unix.MPOL_BIND, "MPOL_F_NUMA_BALANCING|MPOL_BIND"},
-		{&sockTypes, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"},
-	} {
-		if got := c.set.format(c.v); got != c.want {
-			t.Errorf("%s %#x = %s, want %s", c.set.kind, c.v, got, c.want)
-		}
-	}
-}
+	"ocibox/core/names"
+)
 
 // otherKinds are the kinds of arguments that Linked.arg knows besides flags.
 var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg openhow schedattr ioprio cpus nodes filter")
@@ -59,9 +27,14 @@ func TestCallTable(t *testing.T) {
 			t.Errorf("%s has the number of %s", c.name, d.name)
 		}
 		for _, kind := range strings.Fields(c.args) {
-			if !slices.Contains(otherKinds, kind) && flagSet(kind) == nil {
+			if !slices.Contains(otherKinds, kind) && names.Find(kind) == nil {
 				t.Errorf("%s: nothing knows %q", c.name, kind)
 			}
+		}
+	}
+	for _, kind := range shown {
+		if names.Find(kind) == nil {
+			t.Errorf("nothing knows %q, which is shown in errors", kind)
 		}
 	}
 	// The table says what each number's own name is.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/names"
 )
 
 // An FD says which of the caller's descriptors a register of Inherit holds.
@@ -54,7 +55,7 @@ func (l *Linked) Start(fds ...FD) (*Process, error) {
 	syscall.ForkLock.Unlock()
 	if errno != 0 {
 		unix.Close(pair[0])
-		return nil, &Failure{Errno: errno, Call: "clone3(" + namespaceFlags.format(uintptr(l.prog.Flags)) + ")"}
+		return nil, &Failure{Errno: errno, Call: "clone3(" + names.Namespaces.Format(l.prog.Flags) + ")"}
 	}
 	return &Process{Pid: int(pid), linked: l, sync: pair[0]}, nil
 }
