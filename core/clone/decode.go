@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/names"
@@ -247,9 +246,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 	return strconv.Itoa(int(v))
 }
 
-func capName(v uintptr) string {
-	return strings.ToUpper("cap_" + capability.Cap(v).String())
-}
+func capName(v uintptr) string { return names.Capability(int(v)) }
 
 func capSet(lo, hi uint32) string {
 	mask := uint64(hi)<<32 | uint64(lo)

@@ -6,6 +6,8 @@ package names
 import (
 	"strconv"
 	"strings"
+
+	"github.com/moby/sys/capability"
 )
 
 // Set is the names that one kind of argument is made of: one of several values,
@@ -44,7 +46,7 @@ var sets = [...]*Set{
 	&Mounts, &Propagation, &Umounts, &FSOpen, &FSPick, &FSMount, &FSConfigs, &MountAttrs, &OpenTree, &MoveMounts, &Clone, &Clone3,
 	&Namespaces, &waits, &idTypes, &pidfds, &Prctls, &Ambients, &Dumpables, &secureBits, &vmas, &archPrctls, &Seccomps,
 	&SeccompFlags, &seccompModes, &seccompActions, &Rlimits, &Personalities, &SchedPolicies, &SchedFlags, &IOClasses, &IOWhos,
-	&prioWhos, &rusages, &MemPolicies, &Keyctls, &keyrings, &landlockFS, &landlockNet, &landlockNew, &landlockRule, &bpfs, &bpfMaps,
+	&prioWhos, &rusages, &MemPolicies, &Keyctls, &keyrings, &keyPerms, &landlockFS, &landlockNet, &landlockNew, &landlockRule, &bpfs, &bpfMaps,
 	&bpfProgs, &bpfAttaches, &bpfAttach, &kcmps, &ptraces, &iocDirs, &prots, &maps, &mremaps, &mlocks, &msyncs, &madvise, &mbinds,
 	&barriers, &futexes, &randoms, &clocks, &timers, &itimers, &sigHows, &sigActions, &sigStacks, &sigCodes, &illCodes, &fpeCodes,
 	&segvCodes, &busCodes, &trapCodes, &cldCodes, &pollCodes, &sysCodes, &ipcs, &ipcCmds, &Families, &SockTypes, &sockFlags,
@@ -146,6 +148,15 @@ func or(b []byte) []byte {
 		b = append(b, '|')
 	}
 	return b
+}
+
+// Capability is the name of capability n of capabilities(7), "" if it has none.
+func Capability(n int) string {
+	name := capability.Cap(n).String()
+	if name == "unknown" {
+		return ""
+	}
+	return strings.ToUpper("cap_" + name)
 }
 
 // number is v as C's %#x has it.
