@@ -3,6 +3,7 @@
 package strace
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -36,6 +37,8 @@ type thread struct {
 }
 
 // print writes to the open line.
+//
+//go:noinline
 func (s *sink) print(strs ...string) {
 	for _, text := range strs {
 		s.buf = append(s.buf, text...)
@@ -72,19 +75,11 @@ func (r *run) lead(t *thread) *sink {
 		s.end()
 	}
 	s.owner = t
-	pid := strconv.Itoa(t.tid)
-	for len(pid) < 5 {
-		if r.toFile() {
-			pid += " "
-		} else {
-			pid = " " + pid
-		}
-	}
 	switch {
 	case r.toFile() && *r.follow > 0 && !r.separate():
-		s.print(pid, " ")
+		s.print(fmt.Sprintf("%-5d ", t.tid))
 	case !r.toFile() && len(r.threads) > 1:
-		s.print("[pid ", pid, "] ")
+		s.print(fmt.Sprintf("[pid %5d] ", t.tid))
 	}
 	r.clock(s)
 	return s
@@ -97,23 +92,24 @@ func (r *run) clock(s *sink) {
 	}
 	now := time.Now()
 	if *r.relative {
-		since := now.Sub(r.last)
-		if r.last.IsZero() {
-			since = 0
+		var since time.Duration
+		if !r.last.IsZero() {
+			since = now.Sub(r.last)
 		}
 		r.last = now
-		text := strconv.FormatFloat(since.Truncate(time.Microsecond).Seconds(), 'f', 6, 64)
-		s.print(strings.Repeat(" ", max(0, 13-len(text))), text, " ")
+		s.print(seconds("%6d.%06d ", since))
 	}
-	switch *r.times {
-	case 0:
-	case 1:
-		s.print(now.Format("15:04:05 "))
-	case 2:
-		s.print(now.Format("15:04:05.000000 "))
-	default:
-		s.print(strconv.FormatInt(now.Unix(), 10), now.Format(".000000 "))
+	layout := [...]string{"", "15:04:05 ", "15:04:05.000000 ", ".000000 "}[min(*r.times, 3)]
+	if *r.times > 2 {
+		s.print(strconv.FormatInt(now.Unix(), 10))
 	}
+	s.print(now.Format(layout))
+}
+
+// seconds formats the seconds and microseconds of d.
+func seconds(format string, d time.Duration) string {
+	us := d.Microseconds()
+	return fmt.Sprintf(format, us/1e6, us%1e6)
 }
 
 // toFile tells whether the trace goes to a file of its own.
@@ -138,7 +134,7 @@ func (r *run) result(t *thread, args, result string) error {
 	s.print(args)
 	s.print(strings.Repeat(" ", max(1, *r.column-s.column)), result)
 	if *r.took {
-		s.print(" <", strconv.FormatFloat(time.Since(t.since).Truncate(time.Microsecond).Seconds(), 'f', 6, 64), ">")
+		s.print(seconds(" <%d.%06d>", time.Since(t.since)))
 	}
 	s.end()
 	return s.flush()

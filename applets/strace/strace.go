@@ -230,13 +230,21 @@ func (r *run) as() (*ptrace.User, error) {
 	if os.Geteuid() != 0 {
 		return nil, fault.Op(nil, "-u %s: only root may execute as another user", *r.user)
 	}
-	u, err := user.GetExecUserPath(*r.user, nil, "/etc/passwd", "/etc/group")
+	users, err := user.ParsePasswdFileFilter("/etc/passwd", func(u user.User) bool { return u.Name == *r.user })
 	if err != nil {
 		return nil, fault.Op(err, "-u %s", *r.user)
 	}
-	as := &ptrace.User{UID: uint32(u.Uid), GID: uint32(u.Gid)}
-	for _, g := range u.Sgids {
-		as.Groups = append(as.Groups, uint32(g))
+	if len(users) == 0 {
+		return nil, fault.Op(nil, "-u %s: /etc/passwd has no such user", *r.user)
+	}
+	as := &ptrace.User{UID: uint32(users[0].Uid), GID: uint32(users[0].Gid)}
+	as.Groups = append(as.Groups, as.GID)
+	groups, err := user.ParseGroupFileFilter("/etc/group", func(g user.Group) bool { return slices.Contains(g.List, *r.user) })
+	if err != nil {
+		return nil, fault.Op(err, "-u %s", *r.user)
+	}
+	for _, g := range groups {
+		as.Groups = append(as.Groups, uint32(g.Gid))
 	}
 	return as, nil
 }

@@ -33,16 +33,16 @@ func (p *printer) arg(kind string, i int, out bool) {
 	case "p":
 		p.addr(v)
 	case "d":
-		p.s(strconv.FormatInt(int64(int32(v)), 10))
+		p.d(signed(v, 4))
 	case "u":
-		p.s(strconv.FormatUint(uint64(uint32(v)), 10))
+		p.u(uint64(uint32(v)))
 	case "ld":
 		if c.word == 4 {
 			v = uint64(int32(v))
 		}
-		p.s(strconv.FormatInt(int64(v), 10))
+		p.d(int64(v))
 	case "lu":
-		p.s(strconv.FormatUint(v, 10))
+		p.u(v)
 	case "fd":
 		p.fd(v)
 	case "dirfd":
@@ -84,17 +84,9 @@ func (p *printer) pointed(kind string, i int, v, length uint64, out bool) {
 	case "cwd":
 		p.str(v, unix.PathMax)
 	case "fds":
-		if b, ok := p.read(v, 8); ok {
-			p.s("[")
-			p.fd(uint64(u32(b)))
-			p.s(", ")
-			p.fd(uint64(u32(b[4:])))
-			p.s("]")
-			return
-		}
-		p.addr(v)
+		p.list(v, 2, 4, func(b []byte) { p.fd(number(b)) })
 	case "u32":
-		p.boxed(v, func(b []byte) { p.s(strconv.FormatUint(uint64(u32(b)), 10)) })
+		p.boxed(v, func(b []byte) { p.u(number(b)) })
 	case "cpuset":
 		p.cpus(v)
 	default:
@@ -111,24 +103,24 @@ func (p *printer) set(s *names.Set, v uint64) {
 	case s.Kind == "keyring":
 		v = uint64(int64(int32(v)))
 		if s.Of(v) == "" {
-			p.s(strconv.FormatInt(int64(v), 10))
+			p.d(int64(v))
 			return
 		}
 	case s.Kind == "ipcget":
 		p.s(s.Format(v&0xfffffe00), "|", "0"+strconv.FormatUint(v&0o777, 8))
 		return
-	case s.Kind != "mount" && s.Kind != "clone3" && s.Kind != "mremap":
+	case s.Kind != "mount" && s.Kind != "clonenew" && s.Kind != "mremap":
 		v = uint64(uint32(v))
 	}
 	p.s(s.Format(v))
 }
 
+//go:noinline
 func (p *printer) hex(v uint64) {
-	if v == 0 {
-		p.s("0")
-		return
+	if v != 0 {
+		p.s("0x")
 	}
-	p.s("0x", strconv.FormatUint(v, 16))
+	p.b = strconv.AppendUint(p.b, v, 16)
 }
 
 // oct is C's %#03lo.
@@ -143,6 +135,7 @@ func (p *printer) oct(v uint64) {
 	p.s(s)
 }
 
+//go:noinline
 func (p *printer) addr(v uint64) {
 	if v == 0 {
 		p.s("NULL")
@@ -157,7 +150,7 @@ func (p *printer) id(v uint32) {
 		p.s("-1")
 		return
 	}
-	p.s(strconv.FormatUint(uint64(v), 10))
+	p.u(uint64(v))
 }
 
 func (p *printer) fd(v uint64) {
@@ -188,6 +181,8 @@ func (p *printer) dirfd(v uint64) {
 }
 
 // read reads n bytes at addr, all or nothing.
+//
+//go:noinline
 func (p *printer) read(addr, n uint64) ([]byte, bool) {
 	b := make([]byte, n)
 	return b, addr != 0 && p.Read(p.c.Pid, addr, b) == len(b)
@@ -199,10 +194,7 @@ func (p *printer) pointer(addr uint64) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
-	if p.c.word == 4 {
-		return uint64(u32(b)), true
-	}
-	return u64(b), true
+	return number(b), true
 }
 
 // boxed prints the four bytes at addr in brackets, or the address.

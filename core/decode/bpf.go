@@ -18,7 +18,7 @@ func (p *printer) seccomp(v uint64) {
 			p.s("NULL")
 			return
 		}
-		p.boxed(v, func(b []byte) { p.s(seccompAction(u32(b))) })
+		p.boxed(v, func(b []byte) { p.s(seccompAction(uint32(number(b)))) })
 	default:
 		p.addr(v)
 	}
@@ -31,10 +31,12 @@ func (p *printer) filter(addr uint64) {
 		p.addr(addr)
 		return
 	}
-	n, code := u16(b), u64(b[8:])
-	p.s("{len=", num(n), ", filter=")
+	n, code := number(b[:2]), number(b[8:])
+	p.s("{")
+	p.members(b, "len=u2@0")
+	p.s(", filter=")
 	if p.Verbose {
-		p.list(code, uint64(n), 8, p.filterInsn)
+		p.list(code, n, 8, p.filterInsn)
 	} else {
 		p.addr(code)
 	}
@@ -52,7 +54,7 @@ var (
 
 // filterInsn is struct sock_filter as the macros of linux/filter.h write it.
 func (p *printer) filterInsn(b []byte) {
-	code, k := u16(b), uint64(u32(b[4:]))
+	code, k := number(b[:2]), number(b[4:])
 	class := code & 7
 	source := "BPF_K"
 	if code&8 != 0 {
@@ -122,37 +124,34 @@ func (p *printer) bpf(addr, size uint64) bool {
 	}
 	// The kernel takes what is missing for zero.
 	b = append(b, make([]byte, most)...)
-	attach := func(v uint32) string { return names.Find("bpfattach").Format(uint64(v)) }
 	switch p.c.Args[0] {
 	case unix.BPF_PROG_LOAD:
-		p.s("{prog_type=", names.Find("bpfprog").Format(uint64(u32(b))), ", insn_cnt=", num(u32(b[4:])), ", insns=")
-		p.addr(u64(b[8:]))
+		p.s("{")
+		p.members(b, "prog_type=bpfprog4@0 insn_cnt=u4@4 insns=p8@8")
 		p.s(", license=")
-		p.str(u64(b[16:]), p.Limit)
-		p.s(", log_level=", num(u32(b[24:])), ", log_size=", num(u32(b[28:])), ", log_buf=")
-		p.addr(u64(b[32:]))
-		v := u32(b[40:])
-		p.s(", kern_version=KERNEL_VERSION(", num(v>>16), ", ", num(v>>8&0xff), ", ", num(v&0xff), "), prog_flags=")
-		p.hex(uint64(u32(b[44:])))
-		p.s(", prog_name=")
-		p.b = p.quote(p.b, []byte(unix.ByteSliceToString(b[48:64])))
-		p.s(", prog_ifindex=", num(u32(b[64:])), ", expected_attach_type=", attach(u32(b[68:])))
+		p.str(number(b[16:24]), p.Limit)
+		p.s(", ")
+		p.members(b, "log_level=u4@24 log_size=u4@28 log_buf=p8@32")
+		p.s(", kern_version=KERNEL_VERSION(")
+		p.u(number(b[42:44]))
+		p.s(", ")
+		p.u(uint64(b[41]))
+		p.s(", ")
+		p.u(uint64(b[40]))
+		p.s("), ")
+		p.members(b, "prog_flags=x4@44 prog_name=c16@48 prog_ifindex=u4@64 expected_attach_type=bpfattach4@68")
 		if size > 72 {
 			p.s(", ...")
 		}
+		p.s("}")
 	case unix.BPF_PROG_ATTACH, unix.BPF_PROG_DETACH:
-		p.s("{target_fd=")
-		p.fd(uint64(u32(b)))
-		p.s(", attach_bpf_fd=")
-		p.fd(uint64(u32(b[4:])))
-		p.s(", attach_type=", attach(u32(b[8:])), ", attach_flags=", names.Find("bpfattachflags").Format(uint64(u32(b[12:]))))
-		if v := u32(b[16:]); v != 0 {
-			p.s(", replace_bpf_fd=")
-			p.fd(uint64(v))
+		spec := "target_fd=f4@0 attach_bpf_fd=f4@4 attach_type=bpfattach4@8 attach_flags=bpfattachflags4@12"
+		if number(b[16:20]) != 0 {
+			spec += " replace_bpf_fd=f4@16"
 		}
+		p.braces(b, spec)
 	default:
 		return false
 	}
-	p.s("}")
 	return true
 }

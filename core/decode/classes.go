@@ -44,7 +44,7 @@ func Class(name string) []string {
 		if !slices.Contains(c.names, name) {
 			continue
 		}
-		for _, line := range table {
+		for line := range strings.Lines(table[1:]) {
 			words := strings.Fields(line)
 			if strings.Contains(words[1], c.letter) {
 				calls = append(calls, words[0])

@@ -1,8 +1,6 @@
 package decode
 
 import (
-	"strconv"
-
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/names"
@@ -39,10 +37,10 @@ func (p *printer) cloneTail() {
 		if v := c.Args[i]; i == 2 && !c.Failed && v != 0 {
 			p.boxed(v, func(b []byte) {
 				if flags&unix.CLONE_PIDFD != 0 {
-					p.fd(uint64(u32(b)))
+					p.fd(number(b))
 					return
 				}
-				p.s(strconv.Itoa(int(int32(u32(b)))))
+				p.d(signed(number(b), 4))
 			})
 		} else {
 			p.addr(v)
@@ -69,47 +67,49 @@ func (p *printer) clone3(addr, size uint64) bool {
 	if !ok {
 		return false
 	}
-	flags := u64(b)
-	p.s("{flags=", names.Clone3.Format(flags))
-	field := func(name string, at int) {
-		p.s(", ", name, "=")
-		p.addr(u64(b[at:]))
+	flags := number(b[:8])
+	spec := "flags=clonenew8@0"
+	for _, m := range [...]struct {
+		flags uint64
+		spec  string
+	}{
+		{unix.CLONE_PIDFD, " pidfd=p8@8"},
+		{unix.CLONE_CHILD_SETTID | unix.CLONE_CHILD_CLEARTID, " child_tid=p8@16"},
+		{unix.CLONE_PARENT_SETTID, " parent_tid=p8@24"},
+	} {
+		if flags&m.flags != 0 {
+			spec += m.spec
+		}
 	}
-	if flags&unix.CLONE_PIDFD != 0 {
-		field("pidfd", 8)
-	}
-	if flags&(unix.CLONE_CHILD_SETTID|unix.CLONE_CHILD_CLEARTID) != 0 {
-		field("child_tid", 16)
-	}
-	if flags&unix.CLONE_PARENT_SETTID != 0 {
-		field("parent_tid", 24)
-	}
+	p.s("{")
+	p.members(b, spec)
 	p.s(", exit_signal=")
-	if sig := u64(b[32:]); sig == 0 || sig > 64 {
-		p.s(num(sig))
+	if sig := number(b[32:40]); sig == 0 || sig > 64 {
+		p.u(sig)
 	} else {
 		p.s(Signal(int(sig)))
 	}
-	field("stack", 40)
-	p.s(", stack_size=")
-	p.hex(u64(b[48:]))
+	spec = "stack=p8@40 stack_size=x8@48"
 	if flags&unix.CLONE_SETTLS != 0 {
-		field("tls", 56)
+		spec += " tls=p8@56"
 	}
-	if len(b) >= second {
-		if n := u64(b[72:]); n != 0 || u64(b[64:]) != 0 {
-			p.s(", set_tid=")
-			if n == 0 || n > 32 {
-				p.addr(u64(b[64:]))
-			} else {
-				p.list(u64(b[64:]), n, 4, func(b []byte) { p.s(num(u32(b))) })
-			}
-			p.s(", set_tid_size=", num(n))
+	p.s(", ")
+	p.members(b, spec)
+	if len(b) >= second && (number(b[64:72]) != 0 || number(b[72:80]) != 0) {
+		n := number(b[72:80])
+		p.s(", set_tid=")
+		const most = 32 // MAX_PID_NS_LEVEL
+		if n == 0 || n > most {
+			p.addr(number(b[64:72]))
+		} else {
+			p.list(number(b[64:72]), n, 4, func(b []byte) { p.u(number(b)) })
 		}
+		p.s(", set_tid_size=")
+		p.u(n)
 	}
 	if len(b) >= third && flags&unix.CLONE_INTO_CGROUP != 0 {
-		p.s(", cgroup=")
-		p.fd(u64(b[80:]))
+		p.s(", ")
+		p.members(b, "cgroup=f8@80")
 	}
 	p.s("}")
 	return true
@@ -121,18 +121,18 @@ func (p *printer) clone3Out() {
 	if !ok || p.c.Failed {
 		return
 	}
-	flags := u64(b)
+	flags := number(b[:8])
 	sep := " => {"
 	out := func(name string, at int, print func([]byte)) {
 		p.s(sep, name, "=")
 		sep = ", "
-		p.boxed(u64(b[at:]), print)
+		p.boxed(number(b[at:at+8]), print)
 	}
 	if flags&unix.CLONE_PIDFD != 0 {
-		out("pidfd", 8, func(b []byte) { p.fd(uint64(u32(b))) })
+		out("pidfd", 8, func(b []byte) { p.fd(number(b)) })
 	}
 	if flags&unix.CLONE_PARENT_SETTID != 0 {
-		out("parent_tid", 24, func(b []byte) { p.s(strconv.Itoa(int(int32(u32(b))))) })
+		out("parent_tid", 24, func(b []byte) { p.d(signed(number(b), 4)) })
 	}
 	if sep == ", " {
 		p.s("}")

@@ -14,29 +14,28 @@ func (p *printer) fcntl(v uint64) {
 	switch cmd := int(int32(c.Args[1])); cmd {
 	case unix.F_GETFD, unix.F_GETFL, unix.F_GETOWN, unix.F_GETPIPE_SZ, unix.F_GET_SEALS, unix.F_GETLEASE, unix.F_GETSIG:
 	case unix.F_SETFD:
-		p.s(names.Find("fdflags").Format(v))
+		p.named("fdflags", v)
 	case unix.F_SETFL:
 		p.s(names.Open.Format(uint64(uint32(v))))
 	case unix.F_ADD_SEALS:
-		p.s(names.Find("seals").Format(v))
+		p.named("seals", v)
 	case unix.F_DUPFD, unix.F_DUPFD_CLOEXEC, unix.F_SETOWN, unix.F_SETPIPE_SZ:
-		p.s(strconv.Itoa(int(int32(v))))
+		p.d(signed(v, 4))
 	case unix.F_SETSIG:
 		p.s(Signal(int(v)))
 	case unix.F_SETLEASE:
-		p.s(names.Find("locktype").Format(v))
+		p.named("locktype", v)
 	case unix.F_GETLK, unix.F_SETLK, unix.F_SETLKW, unix.F_OFD_GETLK, unix.F_OFD_SETLK, unix.F_OFD_SETLKW:
 		b, ok := p.read(v, 32)
 		if !ok || c.word != 8 {
 			p.addr(v)
 			return
 		}
-		p.s("{l_type=", names.Find("locktype").Format(uint64(u16(b))), ", l_whence=", names.Find("whence").Format(uint64(u16(b[2:]))),
-			", l_start=", strconv.FormatInt(int64(u64(b[8:])), 10), ", l_len=", strconv.FormatInt(int64(u64(b[16:])), 10))
+		spec := "l_type=locktype2@0 l_whence=whence2@2 l_start=d8@8 l_len=d8@16"
 		if cmd == unix.F_GETLK || cmd == unix.F_OFD_GETLK {
-			p.s(", l_pid=", strconv.Itoa(int(int32(u32(b[24:])))))
+			spec += " l_pid=d4@24"
 		}
-		p.s("}")
+		p.braces(b, spec)
 	default:
 		p.hex(v)
 	}
@@ -58,7 +57,7 @@ func (p *printer) fcntlResult(v uint64) {
 	case cmd == unix.F_DUPFD || cmd == unix.F_DUPFD_CLOEXEC:
 		p.fd(v)
 	default:
-		p.s(strconv.Itoa(int(int32(v))))
+		p.d(signed(v, 4))
 	}
 }
 
@@ -90,7 +89,7 @@ func (p *printer) ioctl(v uint64) {
 	case unix.TIOCNOTTY, 0x5451, 0x5450, unix.NS_GET_USERNS, unix.NS_GET_PARENT, unix.NS_GET_NSTYPE: // and FIOCLEX, FIONCLEX
 		return
 	case unix.TIOCSCTTY, unix.TCSBRK, unix.LOOP_SET_FD:
-		p.s(strconv.Itoa(int(int32(v))))
+		p.d(signed(v, 4))
 		return
 	case unix.TIOCGPTPEER:
 		p.s(names.Open.Format(v))
@@ -116,20 +115,16 @@ func (p *printer) ioctlReads() bool {
 func (p *printer) ioctlData(v uint64) bool {
 	switch req := uint32(p.c.Args[1]); req {
 	case unix.TIOCGWINSZ, unix.TIOCSWINSZ:
-		b, ok := p.read(v, 8)
-		if !ok {
-			return false
-		}
-		p.s("{ws_row=", num(u16(b)), ", ws_col=", num(u16(b[2:])), ", ws_xpixel=", num(u16(b[4:])), ", ws_ypixel=", num(u16(b[6:])), "}")
+		return p.structure(v, 8, "ws_row=u2@0 ws_col=u2@2 ws_xpixel=u2@4 ws_ypixel=u2@6")
 	case unix.TIOCSPTLCK, unix.TIOCGPTN, unix.TIOCGPGRP, unix.TIOCSPGRP, unix.TIOCGSID, unix.TIOCINQ, 0x5421, unix.NS_GET_OWNER_UID: // and FIONBIO
-		p.boxed(v, func(b []byte) { p.s(strconv.Itoa(int(int32(u32(b))))) })
+		p.boxed(v, func(b []byte) { p.d(signed(number(b), 4)) })
 	case unix.SIOCGIFFLAGS, unix.SIOCSIFFLAGS, unix.SIOCGIFINDEX, unix.SIOCGIFADDR, unix.SIOCGIFHWADDR, unix.SIOCGIFMTU, unix.SIOCSIFADDR:
 		b, ok := p.read(v, unix.IFNAMSIZ)
 		if !ok {
 			return false
 		}
-		p.s("{ifr_name=")
-		p.b = p.quote(p.b, interfaceName(b))
+		p.s("{")
+		p.members(b, "ifr_name=c16@0")
 		p.s(", ...}")
 	case unix.TCGETS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF:
 		return p.termios(v)
@@ -146,14 +141,14 @@ func (p *printer) termios(addr uint64) bool {
 	if !ok {
 		return false
 	}
-	oflag, cflag, lflag := u32(b[4:]), u32(b[8:]), u32(b[12:])
+	oflag, cflag, lflag := number(b[4:8]), number(b[8:12]), number(b[12:16])
 	speed := "B???"
 	if cflag&unix.CBAUD == unix.B38400 {
 		speed = "B38400"
 	}
 	p.s("{", speed)
 	for _, f := range [...]struct {
-		flags, bit uint32
+		flags, bit uint64
 		name       string
 	}{{oflag, unix.OPOST, "opost"}, {lflag, unix.ISIG, "isig"}, {lflag, unix.ICANON, "icanon"}, {lflag, unix.ECHO, "echo"}} {
 		p.s(" ")
@@ -185,10 +180,10 @@ func (p *printer) prctl() {
 		}
 		p.boxed(v, func(b []byte) {
 			if c.Args[0] == unix.PR_GET_PDEATHSIG {
-				p.s(Signal(int(u32(b))))
+				p.s(Signal(int(number(b))))
 				return
 			}
-			p.s(num(u32(b)))
+			p.u(number(b))
 		})
 	case unix.PR_SET_PDEATHSIG:
 		p.s(Signal(int(v)))
@@ -199,9 +194,9 @@ func (p *printer) prctl() {
 	case unix.PR_GET_NAME:
 		p.str(v, 15)
 	case unix.PR_SET_KEEPCAPS, unix.PR_SET_CHILD_SUBREAPER, unix.PR_SET_TIMERSLACK:
-		p.s(num(v))
+		p.u(v)
 	case unix.PR_SET_SECUREBITS:
-		p.s(names.Find("securebits").Format(v))
+		p.named("securebits", v)
 	case unix.PR_CAPBSET_DROP, unix.PR_CAPBSET_READ:
 		p.s(capName(v))
 	case unix.PR_CAP_AMBIENT:
@@ -213,13 +208,13 @@ func (p *printer) prctl() {
 		}
 		rest(3)
 	case unix.PR_SET_NO_NEW_PRIVS:
-		p.s(num(v))
+		p.u(v)
 		rest(2)
 	case unix.PR_GET_NO_NEW_PRIVS:
 		p.hex(v)
 		rest(2)
 	case unix.PR_SET_SECCOMP:
-		p.s(names.Find("seccompmode").Format(v))
+		p.named("seccompmode", v)
 		if v == unix.SECCOMP_MODE_FILTER {
 			p.s(", ")
 			p.filter(c.Args[2])
@@ -227,7 +222,9 @@ func (p *printer) prctl() {
 	case unix.PR_SET_VMA:
 		p.s(names.Find("vma").Format(v), ", ")
 		p.addr(c.Args[2])
-		p.s(", ", num(c.Args[3]), ", ")
+		p.s(", ")
+		p.u(c.Args[3])
+		p.s(", ")
 		p.str(c.Args[4], 80) // ANON_VMA_NAME_MAX_LEN
 	default:
 		p.hex(v)
@@ -251,11 +248,11 @@ func (p *printer) keyctl(i int, v uint64) {
 	case op == unix.KEYCTL_JOIN_SESSION_KEYRING && i == 1:
 		p.str(v, p.Limit)
 	case op == unix.KEYCTL_SETPERM && i == 2:
-		p.s(names.Find("keyperm").Format(uint64(uint32(v))))
+		p.named("keyperm", uint64(uint32(v)))
 	case op == unix.KEYCTL_GET_KEYRING_ID && i == 2, op == unix.KEYCTL_SETPERM && i == 1, op == unix.KEYCTL_GET_KEYRING_ID && i == 1,
 		op == unix.KEYCTL_REVOKE && i == 1, op == unix.KEYCTL_CLEAR && i == 1, op == unix.KEYCTL_LINK && i <= 2, op == unix.KEYCTL_UNLINK && i <= 2:
 		if op == unix.KEYCTL_GET_KEYRING_ID && i == 2 {
-			p.s(strconv.Itoa(int(int32(v))))
+			p.d(signed(v, 4))
 			return
 		}
 		p.set(keyring, v)

@@ -66,8 +66,7 @@ func NewCall(pid int, arch uint32, nr uint64, args [6]uint64) *Call {
 	c := &Call{Pid: pid, Arch: arch, Nr: nr, Args: args, word: wordSize(arch, nr)}
 	c.name = seccomp.CallName(arch, uint32(nr))
 	if line, ok := describe(c.name); ok {
-		words := strings.Fields(line)
-		c.kinds = words[2:]
+		c.kinds = strings.Fields(line)[1:]
 		if n := len(c.kinds); n > 0 && c.kinds[n-1][0] == '=' {
 			c.form, c.kinds = c.kinds[n-1][1:], c.kinds[:n-1]
 		}
@@ -138,6 +137,7 @@ type printer struct {
 	first bool // the comma before the argument has been printed
 }
 
+//go:noinline
 func (p *printer) s(strs ...string) {
 	for _, s := range strs {
 		p.b = append(p.b, s...)
@@ -160,7 +160,7 @@ func (p *printer) old() uint64 {
 			continue
 		}
 		if b, ok := p.read(at, 4); ok && p.c.Args[i] != 0 {
-			return uint64(u32(b))
+			return number(b)
 		}
 	}
 	return unknown
@@ -184,7 +184,7 @@ func (p *printer) next() {
 	i := p.c.next
 	kind, out := strings.CutPrefix(p.c.kinds[i], ">")
 	p.c.next++
-	comma := i > 0 && !p.first
+	comma := i > 0 && !p.first && kind != "cloneout"
 	p.first = false
 	mark := len(p.b)
 	if comma {
@@ -212,7 +212,7 @@ func (p *printer) result() {
 	v := uint64(c.Ret)
 	switch c.form {
 	case "":
-		p.s(strconv.FormatInt(c.Ret, 10))
+		p.d(c.Ret)
 	case "fd":
 		p.fd(v)
 	case "hex":
@@ -229,7 +229,7 @@ func (p *printer) result() {
 	case "fcntl":
 		p.fcntlResult(v)
 	case "poll":
-		p.s(strconv.FormatInt(c.Ret, 10))
+		p.d(c.Ret)
 		p.pollResult()
 	}
 	if c.extra != "" {
@@ -255,6 +255,9 @@ func (p *printer) errno(e int64) {
 		}
 	}
 	name := unix.ErrnoName(unix.Errno(e))
+	if name == "ENOTSUP" {
+		name = "EOPNOTSUPP" // which has the same number
+	}
 	if name == "" {
 		p.s("= ", strconv.FormatInt(-e, 10), " (errno ", strconv.FormatInt(e, 10), ")")
 		return

@@ -9,8 +9,12 @@ const epollSize = 16
 // cloneOrder are the places of tls and child_tidptr among clone's arguments.
 var cloneOrder = [2]int{3, 4}
 
-// statLayout is where struct stat has its members, asm-generic/stat.h.
-var statLayout = stat{nlink: 20, mode: 16, uid: 24, rdev: 32}
+// Where struct stat has those of its members that differ, asm-generic/stat.h.
+const (
+	statMode  = 16
+	statRdev  = 32
+	statOwner = "st_nlink=u4@20 st_uid=u4@24 st_gid=u4@28"
+)
 
 // sigFrameMask is where rt_sigreturn(2) finds the mask, from the stack pointer:
 // behind struct siginfo, in struct ucontext.

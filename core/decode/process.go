@@ -11,23 +11,18 @@ import (
 // process prints what calls on processes point to; it is false for another
 // kind, and where the memory cannot be read.
 func (p *printer) process(kind string, i int, v, length uint64) bool {
+	c := p.c
 	switch kind {
 	case "sigaction":
 		return p.sigaction(v)
 	case "siginfo":
 		b, ok := p.read(v, siginfoSize)
-		if !ok {
-			return false
+		if ok {
+			p.siginfo(b)
 		}
-		p.siginfo(b)
+		return ok
 	case "stack":
-		b, ok := p.read(v, 24)
-		if !ok {
-			return false
-		}
-		p.s("{ss_sp=")
-		p.addr(u64(b))
-		p.s(", ss_flags=", names.Find("ssflags").Format(uint64(u32(b[8:]))), ", ss_size=", num(u64(b[16:])), "}")
+		return p.structure(v, 24, "ss_sp=p8@0 ss_flags=ssflags4@8 ss_size=u8@16")
 	case "rlimit", "rlimit64":
 		return p.rlimit(v, kind)
 	case "rusage":
@@ -35,37 +30,43 @@ func (p *printer) process(kind string, i int, v, length uint64) bool {
 	case "utsname":
 		return p.utsname(v)
 	case "sysinfo":
-		return p.sysinfo(v)
-	case "capheader":
-		b, ok := p.read(v, 8)
+		b, ok := p.read(v, 112)
 		if !ok {
 			return false
 		}
-		p.s("{version=", capVersion(u32(b)), ", pid=", strconv.Itoa(int(int32(u32(b[4:])))), "}")
+		p.s("{")
+		p.members(b, "uptime=u8@0")
+		p.s(", loads=")
+		p.list(v+8, 3, 8, func(b []byte) { p.u(number(b)) })
+		p.s(", ")
+		p.members(b, "totalram=u8@32 freeram=u8@40 sharedram=u8@48 bufferram=u8@56 totalswap=u8@64 freeswap=u8@72 procs=u2@80 totalhigh=u8@88 freehigh=u8@96 mem_unit=u4@104")
+		p.s("}")
+	case "capheader":
+		return p.structure(v, 8, "version=capversion4@0 pid=d4@4")
 	case "capdata":
 		return p.capData(v)
 	case "groups":
-		n := p.c.Args[0]
+		n := c.Args[0]
 		if p.exit {
-			n = uint64(p.c.Ret)
+			n = uint64(c.Ret)
 		}
-		p.list(v, uint64(uint32(n)), 4, func(b []byte) { p.s(num(u32(b))) })
+		p.list(v, uint64(uint32(n)), 4, func(b []byte) { p.u(number(b)) })
 	case "schedparam":
-		p.boxed(v, func(b []byte) { p.s(strconv.Itoa(int(int32(u32(b))))) })
-	case "schedattr":
-		return p.schedAttr(v)
+		p.boxed(v, func(b []byte) { p.d(signed(number(b), 4)) })
+	case "schedattr": // the kernel takes any size from that of the first version on
+		size, ok := p.read(v, 4)
+		return ok && p.structure(v, min(max(number(size), 48), 56), "size=u4@0 sched_policy=schedpolicy4@4 sched_flags=schedflags8@8 sched_nice=d4@16 "+
+			"sched_priority=u4@20 sched_runtime=u8@24 sched_deadline=u8@32 sched_period=u8@40 sched_util_min=u4@48 sched_util_max=u4@52")
 	case "landlockruleset":
-		b, ok := p.read(v, min(max(length, 8), 16))
-		if !ok {
-			return false
-		}
-		p.s("{handled_access_fs=", names.Find("landlockfs").Format(u64(b)))
-		if len(b) >= 16 {
-			p.s(", handled_access_net=", names.Find("landlocknet").Format(u64(b[8:])))
-		}
-		p.s("}")
+		return p.structure(v, min(max(length, 8), 16), "handled_access_fs=landlockfs8@0 handled_access_net=landlocknet8@8")
 	case "landlockattr":
-		return p.landlockRule(v)
+		switch c.Args[1] {
+		case unix.LANDLOCK_RULE_PATH_BENEATH:
+			return p.structure(v, 12, "allowed_access=landlockfs8@0 parent_fd=f4@8")
+		case 2: // LANDLOCK_RULE_NET_PORT, Linux 6.7
+			return p.structure(v, 16, "allowed_access=landlocknet8@0 port=u8@8")
+		}
+		return false
 	case "cloneargs":
 		return p.clone3(v, length)
 	case "bpfattr":
@@ -82,19 +83,22 @@ func (p *printer) rlimit(addr uint64, kind string) bool {
 	if !ok {
 		return false
 	}
-	value := func(v uint64) string {
+	for i, name := range [...]string{"{rlim_cur=", ", rlim_max="} {
 		const unit = 1024
-		switch {
+		p.s(name)
+		switch v := number(b[8*i : 8*i+8]); {
 		case v == ^uint64(0) && kind == "rlimit64":
-			return "RLIM64_INFINITY"
+			p.s("RLIM64_INFINITY")
 		case v == ^uint64(0):
-			return "RLIM_INFINITY"
+			p.s("RLIM_INFINITY")
 		case v > unit && v%unit == 0:
-			return num(v/unit) + "*1024"
+			p.u(v / unit)
+			p.s("*1024")
+		default:
+			p.u(v)
 		}
-		return num(v)
 	}
-	p.s("{rlim_cur=", value(u64(b)), ", rlim_max=", value(u64(b[8:])), "}")
+	p.s("}")
 	return true
 }
 
@@ -103,14 +107,12 @@ func (p *printer) rusage(addr uint64) bool {
 	if !ok {
 		return false
 	}
-	p.s("{ru_utime=")
-	p.timespec(b, "usec")
-	p.s(", ru_stime=")
-	p.timespec(b[16:], "usec")
+	p.s("{")
+	p.members(b, "ru_utime=v16@0 ru_stime=v16@16")
 	if p.Verbose {
-		for i, name := range [...]string{"maxrss", "ixrss", "idrss", "isrss", "minflt", "majflt", "nswap", "inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"} {
-			p.s(", ru_", name, "=", num(u64(b[32+8*i:])))
-		}
+		p.s(", ")
+		p.members(b, "ru_maxrss=u8@32 ru_ixrss=u8@40 ru_idrss=u8@48 ru_isrss=u8@56 ru_minflt=u8@64 ru_majflt=u8@72 ru_nswap=u8@80 "+
+			"ru_inblock=u8@88 ru_oublock=u8@96 ru_msgsnd=u8@104 ru_msgrcv=u8@112 ru_nsignals=u8@120 ru_nvcsw=u8@128 ru_nivcsw=u8@136")
 	} else {
 		p.s(", ...")
 	}
@@ -118,54 +120,19 @@ func (p *printer) rusage(addr uint64) bool {
 	return true
 }
 
+// utsname has fields of 65 characters, linux/utsname.h.
 func (p *printer) utsname(addr uint64) bool {
-	const field = 65 // __NEW_UTS_LEN and a NUL
-	b, ok := p.read(addr, 6*field)
+	if p.Verbose {
+		return p.structure(addr, 390, "sysname=c65@0 nodename=c65@65 release=c65@130 version=c65@195 machine=c65@260 domainname=c65@325")
+	}
+	b, ok := p.read(addr, 390)
 	if !ok {
 		return false
-	}
-	most := 6
-	if !p.Verbose {
-		most = 2
 	}
 	p.s("{")
-	for i, name := range []string{"sysname", "nodename", "release", "version", "machine", "domainname"}[:most] {
-		if i > 0 {
-			p.s(", ")
-		}
-		p.s(name, "=")
-		p.b = p.quote(p.b, []byte(unix.ByteSliceToString(b[i*field:(i+1)*field])))
-	}
-	if !p.Verbose {
-		p.s(", ...")
-	}
-	p.s("}")
+	p.members(b, "sysname=c65@0 nodename=c65@65")
+	p.s(", ...}")
 	return true
-}
-
-func (p *printer) sysinfo(addr uint64) bool {
-	b, ok := p.read(addr, 112)
-	if !ok {
-		return false
-	}
-	p.s("{uptime=", num(u64(b)), ", loads=[", num(u64(b[8:])), ", ", num(u64(b[16:])), ", ", num(u64(b[24:])), "]")
-	for i, name := range [...]string{"totalram", "freeram", "sharedram", "bufferram", "totalswap", "freeswap"} {
-		p.s(", ", name, "=", num(u64(b[32+8*i:])))
-	}
-	p.s(", procs=", num(u16(b[80:])), ", totalhigh=", num(u64(b[88:])), ", freehigh=", num(u64(b[96:])), ", mem_unit=", num(u32(b[104:])), "}")
-	return true
-}
-
-func capVersion(v uint32) string {
-	switch v {
-	case unix.LINUX_CAPABILITY_VERSION_1:
-		return "_LINUX_CAPABILITY_VERSION_1"
-	case unix.LINUX_CAPABILITY_VERSION_2:
-		return "_LINUX_CAPABILITY_VERSION_2"
-	case unix.LINUX_CAPABILITY_VERSION_3:
-		return "_LINUX_CAPABILITY_VERSION_3"
-	}
-	return "0x" + strconv.FormatUint(uint64(v), 16) + " /* _LINUX_CAPABILITY_VERSION_??? */"
 }
 
 // capData are the sets of capset(2): two structures from version 2 on.
@@ -175,7 +142,7 @@ func (p *printer) capData(addr uint64) bool {
 		return false
 	}
 	size := uint64(24)
-	if u32(version) == unix.LINUX_CAPABILITY_VERSION_1 {
+	if number(version) == unix.LINUX_CAPABILITY_VERSION_1 {
 		size = 12
 	}
 	b, ok := p.read(addr, size)
@@ -187,9 +154,9 @@ func (p *printer) capData(addr uint64) bool {
 		if i > 0 {
 			p.s(", ")
 		}
-		set := uint64(u32(b[4*i:]))
+		set := number(b[4*i : 4*i+4])
 		if size > 12 {
-			set |= uint64(u32(b[12+4*i:])) << 32
+			set |= number(b[12+4*i:16+4*i]) << 32
 		}
 		p.s(name, "=", capabilities(set))
 	}
@@ -220,51 +187,9 @@ func capabilities(set uint64) string {
 	return string(b)
 }
 
-// schedAttr is struct sched_attr of sched_setattr(2).
-func (p *printer) schedAttr(addr uint64) bool {
-	size, ok := p.read(addr, 4)
-	if !ok {
-		return false
-	}
-	b, ok := p.read(addr, uint64(min(max(u32(size), 48), 56)))
-	if !ok {
-		return false
-	}
-	p.s("{size=", num(u32(b)), ", sched_policy=", names.SchedPolicies.Format(uint64(u32(b[4:]))), ", sched_flags=", names.SchedFlags.Format(u64(b[8:])),
-		", sched_nice=", strconv.Itoa(int(int32(u32(b[16:])))), ", sched_priority=", num(u32(b[20:])), ", sched_runtime=", num(u64(b[24:])),
-		", sched_deadline=", num(u64(b[32:])), ", sched_period=", num(u64(b[40:])))
-	if len(b) >= 56 {
-		p.s(", sched_util_min=", num(u32(b[48:])), ", sched_util_max=", num(u32(b[52:])))
-	}
-	p.s("}")
-	return true
-}
-
-func (p *printer) landlockRule(addr uint64) bool {
-	switch p.c.Args[1] {
-	case unix.LANDLOCK_RULE_PATH_BENEATH:
-		b, ok := p.read(addr, 12)
-		if !ok {
-			return false
-		}
-		p.s("{allowed_access=", names.Find("landlockfs").Format(u64(b)), ", parent_fd=")
-		p.fd(uint64(u32(b[8:])))
-	case 2: // LANDLOCK_RULE_NET_PORT, Linux 6.7
-		b, ok := p.read(addr, 16)
-		if !ok {
-			return false
-		}
-		p.s("{allowed_access=", names.Find("landlocknet").Format(u64(b)), ", port=", num(u64(b[8:])))
-	default:
-		return false
-	}
-	p.s("}")
-	return true
-}
-
 // waitStatus is what wait4(2) has written.
 func (p *printer) waitStatus(b []byte) {
-	s := unix.WaitStatus(u32(b))
+	s := unix.WaitStatus(number(b))
 	switch {
 	case s.Exited():
 		p.s("{WIFEXITED(s) && WEXITSTATUS(s) == ", strconv.Itoa(s.ExitStatus()), "}")

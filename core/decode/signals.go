@@ -33,7 +33,7 @@ func (p *printer) sigsetAt(addr uint64) {
 		p.addr(addr)
 		return
 	}
-	p.sigset(u64(b))
+	p.sigset(number(b))
 }
 
 // sigaction is the kernel's struct sigaction.
@@ -43,7 +43,7 @@ func (p *printer) sigaction(addr uint64) bool {
 		return false
 	}
 	p.s("{sa_handler=")
-	switch h := u64(b); h {
+	switch h := number(b[:8]); h {
 	case 0:
 		p.s("SIG_DFL")
 	case 1:
@@ -52,16 +52,16 @@ func (p *printer) sigaction(addr uint64) bool {
 		p.hex(h)
 	}
 	const restorer = 0x04000000
-	flags, mask := u64(b[8:]), u64(b[16:])
+	flags, mask := number(b[8:16]), number(b[16:24])
 	if hasRestorer {
-		mask = u64(b[24:])
+		mask = number(b[24:32])
 	}
 	p.s(", sa_mask=")
 	p.sigset(mask)
 	p.s(", sa_flags=", names.Find("saflags").Format(flags))
 	if hasRestorer && flags&restorer != 0 {
 		p.s(", sa_restorer=")
-		p.addr(u64(b[16:]))
+		p.addr(number(b[16:24]))
 	}
 	p.s("}")
 	return true
@@ -90,7 +90,7 @@ const siginfoSize = 48
 // siginfo is as sigaction(2) has it: which members there are, its signal and
 // its code tell.
 func (p *printer) siginfo(b []byte) {
-	signo, code := int(u32(b)), int32(u32(b[8:]))
+	signo, code := int(number(b[:4])), int32(number(b[8:12]))
 	if signo == 0 {
 		p.s("{}")
 		return
@@ -105,67 +105,60 @@ func (p *printer) siginfo(b []byte) {
 	default:
 		p.s(strconv.Itoa(int(code)))
 	}
-	if e := int32(u32(b[4:])); e != 0 {
-		p.s(", si_errno=", strconv.Itoa(int(e)))
+	if number(b[4:8]) != 0 {
+		p.s(", ")
+		p.members(b, "si_errno=d4@4")
 	}
-	data := b[16:]
-	sender := func() { p.s(", si_pid=", strconv.Itoa(int(u32(data))), ", si_uid=", num(u32(data[4:]))) }
+	const sender, value = "si_pid=d4@16 si_uid=u4@20", " si_int=d4@24 si_ptr=p8@24"
+	spec := sender
 	switch {
-	case code == user || code == tkill:
-		sender()
 	case code == queue:
-		sender()
-		p.sigval(data[8:])
+		spec += value
 	case code == timer:
-		p.s(", si_timerid=")
-		p.hex(uint64(u32(data)))
-		p.s(", si_overrun=", strconv.Itoa(int(int32(u32(data[4:])))))
-		p.sigval(data[8:])
-	case code < 0:
-		sender()
-	default:
-		p.kernelInfo(Signal(signo), code, data, sender)
+		spec = "si_timerid=x4@16 si_overrun=d4@20" + value
+	case code > user:
+		spec = p.kernelInfo(Signal(signo), code, b)
+	}
+	if spec != "" {
+		p.s(", ")
+		p.members(b, spec)
 	}
 	p.s("}")
 }
 
-func (p *printer) sigval(b []byte) {
-	p.s(", si_int=", strconv.Itoa(int(int32(u32(b)))), ", si_ptr=")
-	p.addr(u64(b))
-}
-
-// kernelInfo are the members of a signal that the kernel made.
-func (p *printer) kernelInfo(signal string, code int32, data []byte, sender func()) {
+// kernelInfo are the members of a signal that the kernel made; some of them it
+// prints itself.
+func (p *printer) kernelInfo(signal string, code int32, b []byte) (members string) {
 	switch signal {
 	case "SIGCHLD":
-		sender()
-		status := int(int32(u32(data[8:])))
-		text := Signal(status)
 		if code == exited {
-			text = strconv.Itoa(status)
+			return "si_pid=d4@16 si_uid=u4@20 si_status=d4@24 si_utime=u8@32 si_stime=u8@40"
 		}
-		p.s(", si_status=", text, ", si_utime=", num(u64(data[16:])), ", si_stime=", num(u64(data[24:])))
+		p.s(", ")
+		p.members(b, "si_pid=d4@16 si_uid=u4@20")
+		p.s(", si_status=", Signal(int(number(b[24:28]))))
+		return "si_utime=u8@32 si_stime=u8@40"
 	case "SIGILL", "SIGFPE", "SIGSEGV", "SIGBUS", "SIGTRAP":
-		p.s(", si_addr=")
-		p.addr(u64(data))
+		return "si_addr=p8@16"
 	case "SIGIO":
-		p.s(", si_band=", strconv.FormatInt(int64(u64(data)), 10), ", si_fd=", strconv.Itoa(int(int32(u32(data[8:])))))
+		return "si_band=d8@16 si_fd=d4@24"
 	case "SIGSYS":
-		arch, nr := u32(data[12:]), u32(data[8:])
-		p.s(", si_call_addr=")
-		p.addr(u64(data))
+		nr, arch := number(b[24:28]), uint32(number(b[28:32]))
+		p.s(", ")
+		p.members(b, "si_call_addr=p8@16")
 		p.s(", si_syscall=")
-		if name := seccomp.CallName(arch, nr); name != "" {
+		if name := seccomp.CallName(arch, uint32(nr)); name != "" {
 			p.s("__NR_", name)
 		} else {
-			p.s(num(nr))
+			p.u(nr)
 		}
 		p.s(", si_arch=", auditName(arch))
-	default:
-		if u64(data) != 0 && code != kernel {
-			sender()
-		}
+		return ""
 	}
+	if number(b[16:24]) != 0 && code != kernel {
+		return "si_pid=d4@16 si_uid=u4@20"
+	}
+	return ""
 }
 
 // auditName is the name of an audit value.

@@ -1,9 +1,10 @@
 package decode
 
 import (
-	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,7 @@ func (p *printer) socket(kind string, i int, v, length uint64) bool {
 				return false
 			}
 			if c.before != unknown {
-				length = min(c.before, uint64(u32(b)))
+				length = min(c.before, number(b))
 			}
 		}
 		return p.sockaddr(v, uint64(uint32(length)))
@@ -32,10 +33,8 @@ func (p *printer) socket(kind string, i int, v, length uint64) bool {
 			return false
 		}
 		p.s("[")
-		if c.before != unknown && c.before != uint64(u32(b)) {
-			p.s(num(c.before), " => ")
-		}
-		p.s(num(u32(b)), "]")
+		p.changed(number(b))
+		p.s("]")
 	case "optlen":
 		return p.socket("socklen", i, v, length)
 	case "iov", "riov", "iovs":
@@ -50,12 +49,14 @@ func (p *printer) socket(kind string, i int, v, length uint64) bool {
 	case "netbuf":
 		p.bytes(v, length)
 	case "optin":
-		if length == 4 && c.Args[1] == unix.SOL_SOCKET || length == 4 && c.Args[1] != unix.SOL_SOCKET {
+		if length == 4 {
 			b, ok := p.read(v, 4)
 			if !ok {
 				return false
 			}
-			p.s("[", strconv.Itoa(int(int32(u32(b)))), "]")
+			p.s("[")
+			p.d(signed(number(b), 4))
+			p.s("]")
 			return true
 		}
 		p.bytes(v, length)
@@ -64,33 +65,57 @@ func (p *printer) socket(kind string, i int, v, length uint64) bool {
 		if !ok {
 			return false
 		}
-		return p.option(v, u32(b))
+		return p.option(v, number(b))
 	default:
 		return false
 	}
 	return true
 }
 
-// option is what getsockopt(2) has put at addr.
-func (p *printer) option(addr uint64, length uint32) bool {
-	level, opt := p.c.Args[1], p.c.Args[2]
-	b, ok := p.read(addr, uint64(min(length, 64)))
-	switch {
-	case !ok:
-		return false
-	case level == unix.SOL_SOCKET && opt == unix.SO_PEERCRED && length == 12:
-		p.s("{pid=", num(u32(b)), ", uid=", num(u32(b[4:])), ", gid=", num(u32(b[8:])), "}")
-	case level == unix.SOL_SOCKET && opt == unix.SO_TYPE && length == 4:
-		p.s("[", names.SockTypes.Format(uint64(u32(b))), "]")
-	case level == unix.SOL_SOCKET && opt == unix.SO_DOMAIN && length == 4:
-		p.s("[", names.Families.Format(uint64(u32(b))), "]")
-	case length == 4:
-		p.s("[", strconv.Itoa(int(int32(u32(b)))), "]")
-	default:
-		p.bytes(addr, uint64(length))
+// changed prints a length that the call was given and has overwritten.
+func (p *printer) changed(now uint64) {
+	if before := p.c.before; before != unknown && before != now {
+		p.u(before)
+		p.s(" => ")
 	}
+	p.u(now)
+}
+
+// option is what getsockopt(2) has put at addr.
+func (p *printer) option(addr, length uint64) bool {
+	const most = 64
+	b, ok := p.read(addr, min(length, most))
+	if !ok {
+		return false
+	}
+	opt, kind := p.c.Args[2], ""
+	if p.c.Args[1] == unix.SOL_SOCKET {
+		switch {
+		case opt == unix.SO_PEERCRED && length == 12:
+			p.braces(b, ucred)
+			return true
+		case opt == unix.SO_TYPE:
+			kind = "socktype"
+		case opt == unix.SO_DOMAIN:
+			kind = "family"
+		}
+	}
+	if length != 4 {
+		p.bytes(addr, length)
+		return true
+	}
+	p.s("[")
+	if kind != "" {
+		p.named(kind, number(b))
+	} else {
+		p.d(signed(number(b), 4))
+	}
+	p.s("]")
 	return true
 }
+
+// ucred is struct ucred, unix(7).
+const ucred = "pid=u4@0 uid=u4@4 gid=u4@8"
 
 // sockaddr is one of the structures of sockaddr(3type).
 func (p *printer) sockaddr(addr, length uint64) bool {
@@ -99,37 +124,45 @@ func (p *printer) sockaddr(addr, length uint64) bool {
 	if !ok || len(b) < 2 {
 		return false
 	}
-	family := u16(b)
+	family := number(b[:2])
 	data := b[2:]
-	p.s("{sa_family=", names.Families.Format(uint64(family)))
-	port := func(name string) { p.s(", ", name, "=htons(", num(uint16(data[0])<<8|uint16(data[1])), ")") }
+	p.s("{sa_family=", names.Families.Format(family))
+	port := func(name string) {
+		p.s(", ", name, "=htons(")
+		p.u(uint64(binary.BigEndian.Uint16(data)))
+		p.s(")")
+	}
 	switch {
 	case family == unix.AF_UNIX:
-		if len(data) > 0 {
-			p.s(", sun_path=")
-			if data[0] == 0 {
-				p.s("@")
-				p.b = p.quote(p.b, data[1:])
-			} else {
-				p.b = p.quote(p.b, []byte(unix.ByteSliceToString(data)))
-			}
+		if len(data) == 0 {
+			break
+		}
+		p.s(", sun_path=")
+		if data[0] == 0 {
+			p.s("@")
+			p.b = p.quote(p.b, data[1:])
+		} else {
+			p.b = p.quote(p.b, cut(data))
 		}
 	case family == unix.AF_INET && len(data) >= 6:
 		port("sin_port")
 		p.s(`, sin_addr=inet_addr("`, netip.AddrFrom4([4]byte(data[2:6])).String(), `")`)
 	case family == unix.AF_INET6 && len(data) >= 26:
 		port("sin6_port")
-		p.s(", sin6_flowinfo=htonl(", num(uint32(data[2])<<24|uint32(data[3])<<16|uint32(data[4])<<8|uint32(data[5])),
-			`), inet_pton(AF_INET6, "`, netip.AddrFrom16([16]byte(data[6:22])).String(), `", &sin6_addr), sin6_scope_id=`, num(u32(data[22:])))
+		p.s(", sin6_flowinfo=htonl(")
+		p.u(uint64(binary.BigEndian.Uint32(data[2:])))
+		p.s(`), inet_pton(AF_INET6, "`, netip.AddrFrom16([16]byte(data[6:22])).String(), `", &sin6_addr), `)
+		p.members(b, "sin6_scope_id=u4@24")
 	case family == unix.AF_NETLINK && len(data) >= 10:
-		groups := strconv.FormatUint(uint64(u32(data[6:])), 16)
-		for len(groups) < 8 {
-			groups = "0" + groups
+		groups := strconv.FormatUint(number(data[6:10]), 16)
+		if groups != "0" {
+			groups = "0x" + strings.Repeat("0", max(0, 6-len(groups))) + groups
+		} else {
+			groups = "00000000"
 		}
-		if u32(data[6:]) != 0 {
-			groups = "0x" + groups[2:]
-		}
-		p.s(", nl_pid=", num(u32(data[2:])), ", nl_groups=", groups)
+		p.s(", ")
+		p.members(b, "nl_pid=d4@4")
+		p.s(", nl_groups=", groups)
 	default:
 		p.s(", sa_data=")
 		p.b = p.quote(p.b, data)
@@ -152,16 +185,15 @@ func (p *printer) iovec(addr, n, left uint64, bare bool) {
 			left -= part
 			p.bytes(base, part)
 		}
-		p.s(", iov_len=", num(length), "}")
+		p.s(", iov_len=")
+		p.u(length)
+		p.s("}")
 	})
 }
 
 // words are the two words in b.
 func (p *printer) words(b []byte) (first, second uint64) {
-	if p.c.word == 4 {
-		return uint64(u32(b)), uint64(u32(b[4:]))
-	}
-	return u64(b), u64(b[8:])
+	return number(b[:p.c.word]), number(b[p.c.word : 2*p.c.word])
 }
 
 // msghdr is struct msghdr of sendmsg(2) and recvmsg(2).
@@ -170,30 +202,33 @@ func (p *printer) msghdr(addr uint64, received bool) bool {
 	if !ok {
 		return false
 	}
-	name, namelen := u64(b), u32(b[8:])
-	iov, iovlen, control, controllen, flags := u64(b[16:]), u64(b[24:]), u64(b[32:]), u64(b[40:]), u32(b[48:])
+	word := func(at int) uint64 { return number(b[at : at+8]) }
+	name, namelen, iov, iovlen, control, controllen := word(0), number(b[8:12]), word(16), word(24), word(32), word(40)
 	p.s("{msg_name=")
-	if name == 0 || !p.sockaddr(name, uint64(namelen)) {
+	if name == 0 || !p.sockaddr(name, namelen) {
 		p.addr(name)
 	}
 	p.s(", msg_namelen=")
-	if received && p.c.before != unknown && p.c.before != uint64(namelen) {
-		p.s(num(p.c.before), " => ")
-	}
-	p.s(num(namelen), ", msg_iov=")
 	left := uint64(1) << 62
 	if received {
 		left = uint64(p.c.Ret)
+		p.changed(namelen)
+	} else {
+		p.u(namelen)
 	}
+	p.s(", msg_iov=")
 	if !p.netlinkIov(name, iov, iovlen, left) {
 		p.iovec(iov, iovlen, left, false)
 	}
-	p.s(", msg_iovlen=", num(iovlen))
+	p.s(", ")
+	p.members(b, "msg_iovlen=u8@24")
 	if controllen != 0 {
 		p.s(", msg_control=")
 		p.control(control, controllen)
 	}
-	p.s(", msg_controllen=", num(controllen), ", msg_flags=", names.Find("msg").Format(uint64(flags)), "}")
+	p.s(", ")
+	p.members(b, "msg_controllen=u8@40 msg_flags=msg4@48")
+	p.s("}")
 	return true
 }
 
@@ -210,12 +245,12 @@ func (p *printer) control(addr, length uint64) {
 		if !first {
 			p.s(", ")
 		}
-		size, level, kind := u64(b), u32(b[8:]), u32(b[12:])
-		p.s("{cmsg_len=", num(size), ", cmsg_level=", names.Find("sol").Format(uint64(level)), ", cmsg_type=")
+		size, level, kind := number(b[:8]), number(b[8:12]), number(b[12:16])
+		p.s("{")
 		if level == unix.SOL_SOCKET {
-			p.s(names.Find("scm").Format(uint64(kind)))
+			p.members(b, "cmsg_len=u8@0 cmsg_level=sol4@8 cmsg_type=scm4@12")
 		} else {
-			p.hex(uint64(kind))
+			p.members(b, "cmsg_len=u8@0 cmsg_level=sol4@8 cmsg_type=x4@12")
 		}
 		if size < 16 || size > uint64(len(b)) {
 			p.s("}")
@@ -228,7 +263,7 @@ func (p *printer) control(addr, length uint64) {
 	p.s("]")
 }
 
-func (p *printer) controlData(level, kind uint32, data []byte) {
+func (p *printer) controlData(level, kind uint64, data []byte) {
 	if len(data) == 0 {
 		return
 	}
@@ -240,11 +275,11 @@ func (p *printer) controlData(level, kind uint32, data []byte) {
 			if i > 0 {
 				p.s(", ")
 			}
-			p.fd(uint64(u32(data[i:])))
+			p.fd(number(data[i : i+4]))
 		}
 		p.s("]")
 	case level == unix.SOL_SOCKET && kind == unix.SCM_CREDENTIALS && len(data) >= 12:
-		p.s("{pid=", num(u32(data)), ", uid=", num(u32(data[4:])), ", gid=", num(u32(data[8:])), "}")
+		p.braces(data, ucred)
 	default:
 		p.b = quote(p.b, data, HexAll)
 	}
@@ -254,7 +289,7 @@ func (p *printer) controlData(level, kind uint32, data []byte) {
 // are a struct nlmsghdr, netlink(7).
 func (p *printer) netlinkIov(name, iov, n, left uint64) bool {
 	family, ok := p.read(name, 2)
-	if !ok || u16(family) != unix.AF_NETLINK || n != 1 {
+	if !ok || number(family) != unix.AF_NETLINK || n != 1 {
 		return false
 	}
 	b, ok := p.read(iov, 16)
@@ -269,7 +304,9 @@ func (p *printer) netlinkIov(name, iov, n, left uint64) bool {
 		p.b = p.b[:mark]
 		return false
 	}
-	p.s(", iov_len=", num(length), "}]")
+	p.s(", iov_len=")
+	p.u(length)
+	p.s("}]")
 	return true
 }
 
@@ -280,7 +317,7 @@ func (p *printer) netlink(addr, size uint64) bool {
 	if !ok || len(b) < header {
 		return false
 	}
-	several := uint64(u32(b)) < uint64(len(b))
+	several := number(b[:4]) < uint64(len(b))
 	if several {
 		p.s("[")
 	}
@@ -288,7 +325,7 @@ func (p *printer) netlink(addr, size uint64) bool {
 		if !first {
 			p.s(", ")
 		}
-		length := int(u32(b))
+		length := int(number(b[:4]))
 		p.s("[")
 		p.nlmsghdr(b)
 		end := min(max(length, header), len(b))
@@ -311,19 +348,17 @@ func (p *printer) netlink(addr, size uint64) bool {
 }
 
 func (p *printer) nlmsghdr(b []byte) {
-	kind, flags := u16(b[4:]), u16(b[6:])
-	set := names.Find("nlflags")
-	if first := uint16(unix.RTM_BASE); kind >= first {
+	flags := "nlflags"
+	if kind := number(b[4:6]); kind >= unix.RTM_BASE {
 		// rtnetlink(7) has its verbs in the two low bits: new, del, get, set.
-		switch (kind - first) & 3 {
+		switch kind & 3 {
 		case 0:
-			set = names.Find("nlnewflags")
+			flags = "nlnewflags"
 		case 2:
-			set = names.Find("nlgetflags")
+			flags = "nlgetflags"
 		}
 	}
-	p.s("{nlmsg_len=", num(u32(b)), ", nlmsg_type=", names.Find("rttype").Format(uint64(kind)), ", nlmsg_flags=", set.Format(uint64(flags)),
-		", nlmsg_seq=", num(u32(b[8:])), ", nlmsg_pid=", strconv.Itoa(int(int32(u32(b[12:])))), "}")
+	p.braces(b, "nlmsg_len=u4@0 nlmsg_type=rttype2@4 nlmsg_flags="+flags+"2@6 nlmsg_seq=u4@8 nlmsg_pid=d4@12")
 }
 
 // protocol is the third argument of socket(2).
@@ -336,10 +371,10 @@ func (p *printer) protocol(family, v uint64) {
 		kind = "nlproto"
 	}
 	if kind == "" {
-		p.s(num(uint32(v)))
+		p.u(uint64(uint32(v)))
 		return
 	}
-	p.s(names.Find(kind).Format(uint64(uint32(v))))
+	p.named(kind, uint64(uint32(v)))
 }
 
 // optionName is the third argument of getsockopt(2) and setsockopt(2).
@@ -357,14 +392,5 @@ func (p *printer) optionName(level, v uint64) {
 		p.hex(uint64(uint32(v)))
 		return
 	}
-	p.s(names.Find(kind).Format(uint64(uint32(v))))
-}
-
-// interfaceName is the name at the start of struct ifreq, netdevice(7).
-func interfaceName(b []byte) []byte {
-	b = b[:unix.IFNAMSIZ]
-	if end := bytes.IndexByte(b, 0); end >= 0 {
-		b = b[:end]
-	}
-	return b
+	p.named(kind, uint64(uint32(v)))
 }

@@ -18,7 +18,7 @@ func (p *printer) special(kind string, i int, v, length uint64) bool {
 	case "envp":
 		p.envp(v)
 	case "modet":
-		p.fileMode(uint32(v) & 0xffff)
+		p.fileMode(v & 0xffff)
 		if t := v & unix.S_IFMT; t == unix.S_IFCHR || t == unix.S_IFBLK {
 			p.s(", ")
 			p.dev(uint64(uint32(c.Args[i+1])))
@@ -45,14 +45,15 @@ func (p *printer) special(kind string, i int, v, length uint64) bool {
 		if v == 0 || !c.interrupted() || !p.time("ts", v) {
 			p.addr(v)
 		}
-	case "clone":
+	case "clonehead":
 		p.clone()
 	case "clonetail":
 		p.cloneTail()
-	case "cloneout":
+	case "cloneout": // no argument: it stands behind the first one
 		p.clone3Out()
-		p.s(", ", num(c.Args[1]))
-		c.next++ // which was the length
+		p.s(", ")
+		p.u(v)
+	case "none":
 	case "wstatus":
 		if v == 0 || c.Failed || c.Ret == 0 {
 			p.addr(v)
@@ -211,7 +212,7 @@ func (p *printer) fsconfig(kind string, v uint64) {
 	case cmd == unix.FSCONFIG_SET_FD:
 		p.fd(v)
 	default:
-		p.s(strconv.Itoa(int(int32(v))))
+		p.d(signed(v, 4))
 	}
 }
 
@@ -247,7 +248,7 @@ func (p *printer) futex(kind string, v uint64) {
 		if op == unlockPI || op == tryLockPI || op == lockPI {
 			return
 		}
-		p.s(num(uint32(v)))
+		p.u(uint64(uint32(v)))
 	case "futextime":
 		switch op {
 		case wait, waitBitset, lockPI, waitRequeuePI:
@@ -255,7 +256,7 @@ func (p *printer) futex(kind string, v uint64) {
 				p.addr(v)
 			}
 		case requeue, cmpRequeue, wakeOp, cmpRequeuePI:
-			p.s(num(uint32(v)))
+			p.u(uint64(uint32(v)))
 		default:
 			if op > cmpRequeuePI {
 				p.addr(v)
@@ -277,7 +278,7 @@ func (p *printer) futex(kind string, v uint64) {
 		case op == waitBitset, op == wakeBitset, op == wakeOp:
 			p.hex(uint64(uint32(v)))
 		case op == cmpRequeue, op == cmpRequeuePI, op > cmpRequeuePI:
-			p.s(num(uint32(v)))
+			p.u(uint64(uint32(v)))
 		}
 	}
 }
@@ -285,12 +286,11 @@ func (p *printer) futex(kind string, v uint64) {
 // pollfds are what poll(2) waits for.
 func (p *printer) pollfds(addr, n uint64) {
 	p.list(addr, uint64(uint32(n)), 8, func(b []byte) {
-		p.s("{fd=")
-		p.fd(uint64(u32(b)))
-		if int32(u32(b)) >= 0 {
-			p.s(", events=", names.Find("pollevents").Format(uint64(u16(b[4:]))))
+		if signed(number(b[:4]), 4) < 0 {
+			p.braces(b, "fd=f4@0")
+			return
 		}
-		p.s("}")
+		p.braces(b, "fd=f4@0 events=pollevents2@4")
 	})
 }
 
@@ -307,10 +307,9 @@ func (p *printer) pollResult() {
 		if !ok {
 			break
 		}
-		if got := u16(b[6:]); got != 0 {
-			p.s(sep, "{fd=")
-			p.fd(uint64(u32(b)))
-			p.s(", revents=", names.Find("pollevents").Format(uint64(got)), "}")
+		if number(b[6:8]) != 0 {
+			p.s(sep)
+			p.braces(b, "fd=f4@0 revents=pollevents2@6")
 			sep = ", "
 		}
 	}

@@ -8,9 +8,6 @@ import (
 	"ocibox/core/names"
 )
 
-// num is an unsigned number in decimal.
-func num[T ~uint16 | ~uint32 | ~uint64](v T) string { return strconv.FormatUint(uint64(v), 10) }
-
 // file prints what calls on files point to; it is false for another kind, and
 // where the memory cannot be read.
 func (p *printer) file(kind string, v, length uint64) bool {
@@ -19,8 +16,20 @@ func (p *printer) file(kind string, v, length uint64) bool {
 		return p.stat(v)
 	case "statx":
 		return p.statx(v)
-	case "statfs":
-		return p.statfs(v)
+	case "statfs": // asm-generic/statfs.h
+		b, ok := p.read(v, 120)
+		if !ok {
+			return false
+		}
+		p.s("{")
+		p.members(b, "f_type=fsmagic8@0 f_bsize=u8@8 f_blocks=u8@16 f_bfree=u8@24 f_bavail=u8@32 f_files=u8@40 f_ffree=u8@48")
+		p.s(", f_fsid={val=[")
+		p.hex(number(b[56:60]))
+		p.s(", ")
+		p.hex(number(b[60:64]))
+		p.s("]}, ")
+		p.members(b, "f_namelen=u8@64 f_frsize=u8@72 f_flags=statfsflags8@80")
+		p.s("}")
 	case "dents64", "dents":
 		return p.dents(v, kind == "dents64")
 	case "openhow":
@@ -28,25 +37,18 @@ func (p *printer) file(kind string, v, length uint64) bool {
 		if !ok || length < 24 {
 			return false
 		}
-		p.s("{flags=", names.Open.Format(u64(b)))
-		if u64(b)&unix.O_CREAT != 0 || u64(b[8:]) != 0 {
-			p.s(", mode=")
-			p.oct(u64(b[8:]))
+		p.s("{")
+		if number(b[:8])&unix.O_CREAT != 0 || number(b[8:16]) != 0 {
+			p.members(b, "flags=open8@0 mode=o8@8 resolve=resolve8@16")
+		} else {
+			p.members(b, "flags=open8@0 resolve=resolve8@16")
 		}
-		p.s(", resolve=", names.Resolves.Format(u64(b[16:])))
 		if length > 24 {
 			p.s(", ...")
 		}
 		p.s("}")
 	case "mountattr":
-		b, ok := p.read(v, 32)
-		if !ok || length < 32 {
-			return false
-		}
-		p.s("{attr_set=", names.MountAttrs.Format(u64(b)), ", attr_clr=", names.MountAttrs.Format(u64(b[8:])),
-			", propagation=", names.Propagation.Format(u64(b[16:])), ", userns_fd=")
-		p.fd(u64(b[24:]))
-		p.s("}")
+		return length >= 32 && p.structure(v, 32, "attr_set=mountattrs8@0 attr_clr=mountattrs8@8 propagation=propagation8@16 userns_fd=f8@24")
 	case "xval": // getxattr(2) with no room tells only the length
 		if p.c.Args[3] == 0 {
 			return false
@@ -54,10 +56,10 @@ func (p *printer) file(kind string, v, length uint64) bool {
 		p.bytes(v, uint64(p.c.Ret))
 	case "epollevent":
 		b, ok := p.read(v, epollSize)
-		if !ok {
-			return false
+		if ok {
+			p.epollEvent(b)
 		}
-		p.epollEvent(b)
+		return ok
 	case "epollevents":
 		p.list(v, uint64(p.c.Ret), epollSize, p.epollEvent)
 	case "offset":
@@ -65,7 +67,9 @@ func (p *printer) file(kind string, v, length uint64) bool {
 		if !ok {
 			return false
 		}
-		p.s("[", strconv.FormatInt(int64(u64(b)), 10), "]")
+		p.s("[")
+		p.d(int64(number(b)))
+		p.s("]")
 	default:
 		return false
 	}
@@ -73,28 +77,29 @@ func (p *printer) file(kind string, v, length uint64) bool {
 }
 
 func (p *printer) epollEvent(b []byte) {
-	data := b[epollSize-8:]
-	p.s("{events=", names.Find("epollevents").Format(uint64(u32(b))), ", data={u32=", num(u32(data)), ", u64=", num(u64(data)), "}}")
+	p.s("{events=")
+	p.named("epollevents", number(b[:4]))
+	p.s(", data=")
+	p.braces(b[epollSize-8:], "u32=u4@0 u64=u8@0")
+	p.s("}")
 }
 
 // fileMode is a file's type and permissions: S_IFREG|0644.
-func (p *printer) fileMode(m uint32) {
+func (p *printer) fileMode(m uint64) {
 	if t := m & unix.S_IFMT; t != 0 {
-		p.s(names.FileTypes.Format(uint64(t)), "|")
+		p.s(names.FileTypes.Format(t), "|")
 		m &^= unix.S_IFMT
 	}
-	p.oct(uint64(m))
+	p.oct(m)
 }
 
-func (p *printer) makedev(major, minor uint32) {
+func (p *printer) dev(d uint64) {
 	p.s("makedev(")
-	p.hex(uint64(major))
+	p.hex(uint64(unix.Major(d)))
 	p.s(", ")
-	p.hex(uint64(minor))
+	p.hex(uint64(unix.Minor(d)))
 	p.s(")")
 }
-
-func (p *printer) dev(d uint64) { p.makedev(unix.Major(d), unix.Minor(d)) }
 
 // stat is struct stat of the 64-bit ABIs, asm/stat.h.
 func (p *printer) stat(addr uint64) bool {
@@ -102,40 +107,39 @@ func (p *printer) stat(addr uint64) bool {
 	if !ok {
 		return false
 	}
-	s := statLayout
-	mode, rdev := u32(b[s.mode:]), u64(b[s.rdev:])
-	device := mode&unix.S_IFMT == unix.S_IFCHR || mode&unix.S_IFMT == unix.S_IFBLK
+	mode := number(b[statMode : statMode+4])
 	p.s("{")
 	if p.Verbose {
 		p.s("st_dev=")
-		p.dev(u64(b))
-		p.s(", st_ino=", num(u64(b[8:])), ", ")
+		p.dev(number(b[:8]))
+		p.s(", ")
+		p.members(b, "st_ino=u8@8")
+		p.s(", ")
 	}
 	p.s("st_mode=")
 	p.fileMode(mode)
 	if p.Verbose {
-		nlink := uint64(u32(b[s.nlink:]))
-		if s.longLink {
-			nlink = u64(b[s.nlink:])
-		}
-		p.s(", st_nlink=", num(nlink), ", st_uid=", num(u32(b[s.uid:])), ", st_gid=", num(u32(b[s.uid+4:])),
-			", st_blksize=", num(u32(b[56:])), ", st_blocks=", num(u64(b[64:])))
+		p.s(", ")
+		p.members(b, statOwner+" st_blksize=u4@56 st_blocks=u8@64")
 	}
-	if device {
+	if t := mode & unix.S_IFMT; t == unix.S_IFCHR || t == unix.S_IFBLK {
 		p.s(", st_rdev=")
-		p.dev(rdev)
+		p.dev(number(b[statRdev : statRdev+8]))
 	} else {
-		p.s(", st_size=", num(u64(b[48:])))
+		p.s(", ")
+		p.members(b, "st_size=u8@48")
 	}
 	if !p.Verbose {
 		p.s(", ...}")
 		return true
 	}
 	for i, name := range [...]string{"atime", "mtime", "ctime"} {
-		at := b[72+16*i:]
-		p.s(", st_", name, "=", strconv.FormatInt(int64(u64(at)), 10))
-		p.date(int64(u64(at)), u64(at[8:]))
-		p.s(", st_", name, "_nsec=", num(u64(at[8:])))
+		sec, nsec := number(b[72+16*i:]), number(b[80+16*i:])
+		p.s(", st_", name, "=")
+		p.d(int64(sec))
+		p.date(int64(sec), nsec)
+		p.s(", st_", name, "_nsec=")
+		p.u(nsec)
 	}
 	p.s("}")
 	return true
@@ -147,57 +151,30 @@ func (p *printer) statx(addr uint64) bool {
 	if !ok {
 		return false
 	}
-	p.s("{stx_mask=", names.Find("statxmask").Format(uint64(u32(b))))
-	if p.Verbose {
-		p.s(", stx_blksize=", num(u32(b[4:])))
-	}
-	p.s(", stx_attributes=", names.Find("statxattr").Format(u64(b[8:])))
-	if p.Verbose {
-		p.s(", stx_nlink=", num(u32(b[16:])), ", stx_uid=", num(u32(b[20:])), ", stx_gid=", num(u32(b[24:])))
-	}
-	p.s(", stx_mode=")
-	p.fileMode(uint32(u16(b[28:])))
-	if p.Verbose {
-		p.s(", stx_ino=", num(u64(b[32:])))
-	}
-	p.s(", stx_size=", num(u64(b[40:])))
+	p.s("{")
 	if !p.Verbose {
+		p.members(b, "stx_mask=statxmask4@0 stx_attributes=statxattr8@8")
+		p.s(", stx_mode=")
+		p.fileMode(number(b[28:30]))
+		p.s(", ")
+		p.members(b, "stx_size=u8@40")
 		p.s(", ...}")
 		return true
 	}
-	p.s(", stx_blocks=", num(u64(b[48:])), ", stx_attributes_mask=", names.Find("statxattr").Format(u64(b[56:])))
+	p.members(b, "stx_mask=statxmask4@0 stx_blksize=u4@4 stx_attributes=statxattr8@8 stx_nlink=u4@16 stx_uid=u4@20 stx_gid=u4@24")
+	p.s(", stx_mode=")
+	p.fileMode(number(b[28:30]))
+	p.s(", ")
+	p.members(b, "stx_ino=u8@32 stx_size=u8@40 stx_blocks=u8@48 stx_attributes_mask=statxattr8@56")
 	for i, name := range [...]string{"atime", "btime", "ctime", "mtime"} {
 		at := b[64+16*i:]
-		p.s(", stx_", name, "={tv_sec=", strconv.FormatInt(int64(u64(at)), 10), ", tv_nsec=", num(u32(at[8:])), "}")
-		p.date(int64(u64(at)), uint64(u32(at[8:])))
+		p.s(", stx_", name, "=")
+		p.braces(at, "tv_sec=d8@0 tv_nsec=u4@8")
+		p.date(int64(number(at)), number(at[8:12]))
 	}
-	for _, d := range [...]struct {
-		name string
-		at   int
-	}{{"rdev", 128}, {"dev", 136}} {
-		p.s(", stx_", d.name, "_major=", num(u32(b[d.at:])), ", stx_", d.name, "_minor=", num(u32(b[d.at+4:])))
-	}
-	p.s(", stx_mnt_id=")
-	p.hex(u64(b[144:]))
-	p.s("}")
-	return true
-}
-
-// statfs is struct statfs, asm-generic/statfs.h.
-func (p *printer) statfs(addr uint64) bool {
-	b, ok := p.read(addr, 120)
-	if !ok {
-		return false
-	}
-	p.s("{f_type=", names.Find("fsmagic").Format(u64(b)))
-	for i, name := range [...]string{"bsize", "blocks", "bfree", "bavail", "files", "ffree"} {
-		p.s(", f_", name, "=", num(u64(b[8+8*i:])))
-	}
-	p.s(", f_fsid={val=[")
-	p.hex(uint64(u32(b[56:])))
 	p.s(", ")
-	p.hex(uint64(u32(b[60:])))
-	p.s("]}, f_namelen=", num(u64(b[64:])), ", f_frsize=", num(u64(b[72:])), ", f_flags=", names.Find("statfsflags").Format(u64(b[80:])), "}")
+	p.members(b, "stx_rdev_major=u4@128 stx_rdev_minor=u4@132 stx_dev_major=u4@136 stx_dev_minor=u4@140 stx_mnt_id=x8@144")
+	p.s("}")
 	return true
 }
 
@@ -205,49 +182,47 @@ func (p *printer) statfs(addr uint64) bool {
 func (p *printer) dents(addr uint64, is64 bool) bool {
 	const most = 1 << 20 // what a directory is read in, at most
 	b, ok := p.read(addr, min(uint64(p.c.Ret), most))
-	if !ok {
+	if !ok && p.c.Ret > 0 {
 		return false
 	}
-	var entries [][]byte
+	if p.Verbose {
+		p.s("[")
+	}
+	entries := 0
 	for len(b) > 18 {
-		n := int(u16(b[16:]))
-		if n <= 18 || n > len(b) {
+		n := int(number(b[16:18]))
+		if n <= 19 || n > len(b) {
 			break
 		}
-		entries = append(entries, b[:n])
+		entry := b[:n]
 		b = b[n:]
-	}
-	if !p.Verbose {
-		p.hex(addr)
-		p.s(" /* ", strconv.Itoa(len(entries)), " entries */")
-		return true
-	}
-	p.s("[")
-	for i, e := range entries {
-		if i > 0 {
+		entries++
+		if !p.Verbose {
+			continue
+		}
+		if entries > 1 {
 			p.s(", ")
 		}
-		name, kind := e[18:len(e)-1], e[len(e)-1]
+		p.s("{")
+		p.members(entry, "d_ino=u8@0 d_off=d8@8 d_reclen=u2@16")
 		if is64 {
-			name, kind = e[19:], e[18]
-		}
-		p.s("{d_ino=", num(u64(e)), ", d_off=", strconv.FormatInt(int64(u64(e[8:])), 10), ", d_reclen=", strconv.Itoa(len(e)))
-		if is64 {
-			p.s(", d_type=", names.Find("dirtype").Format(uint64(kind)))
-		}
-		p.s(", d_name=")
-		p.b = p.quote(p.b, []byte(unix.ByteSliceToString(name)))
-		if !is64 {
-			p.s(", d_type=", names.Find("dirtype").Format(uint64(kind)))
+			p.s(", d_type=")
+			p.named("dirtype", uint64(entry[18]))
+			p.s(", d_name=")
+			p.b = p.quote(p.b, cut(entry[19:]))
+		} else {
+			p.s(", d_name=")
+			p.b = p.quote(p.b, cut(entry[18:n-1]))
+			p.s(", d_type=")
+			p.named("dirtype", uint64(entry[n-1]))
 		}
 		p.s("}")
 	}
-	p.s("]")
+	if p.Verbose {
+		p.s("]")
+		return true
+	}
+	p.hex(addr)
+	p.s(" /* ", strconv.Itoa(entries), " entries */")
 	return true
-}
-
-// stat is where struct stat has those of its members that differ.
-type stat struct {
-	nlink, mode, uid, rdev int
-	longLink               bool // st_nlink is a long
 }

@@ -2,16 +2,10 @@ package decode
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
-
-// The structures of the ABIs that are decoded are little-endian.
-func u16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
-func u32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
-func u64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // str prints the NUL-terminated string at addr, no more than limit bytes of it.
 func (p *printer) str(addr uint64, limit int) {

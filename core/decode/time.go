@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,7 +32,7 @@ func (p *printer) time(kind string, v uint64) bool {
 			part = "nsec"
 		}
 		p.s("{it_interval=")
-		p.timespec(b, part)
+		p.timespec(b[:16], part)
 		p.s(", it_value=")
 		p.timespec(b[16:], part)
 		p.s("}")
@@ -48,19 +47,23 @@ func (p *printer) time(kind string, v uint64) bool {
 }
 
 func (p *printer) timespec(b []byte, part string) {
-	p.s("{tv_sec=", strconv.FormatInt(int64(u64(b)), 10), ", tv_", part, "=", strconv.FormatInt(int64(u64(b[8:])), 10), "}")
+	p.s("{")
+	p.members(b, "tv_sec=d8@0")
+	p.s(", tv_", part, "=")
+	p.d(int64(number(b[8:16])))
+	p.s("}")
 }
 
 // fileTime is a time of utimensat(2).
 func (p *printer) fileTime(b []byte) {
-	switch u64(b[8:]) {
+	switch number(b[8:16]) {
 	case unix.UTIME_NOW:
 		p.s("UTIME_NOW")
 	case unix.UTIME_OMIT:
 		p.s("UTIME_OMIT")
 	default:
 		p.timespec(b, "nsec")
-		p.date(int64(u64(b)), u64(b[8:]))
+		p.date(int64(number(b)), number(b[8:16]))
 	}
 }
 

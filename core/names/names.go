@@ -46,7 +46,7 @@ var sets = [...]*Set{
 	&Mounts, &Propagation, &Umounts, &FSOpen, &FSPick, &FSMount, &FSConfigs, &MountAttrs, &OpenTree, &MoveMounts, &Clone, &Clone3,
 	&Namespaces, &waits, &idTypes, &pidfds, &Prctls, &Ambients, &Dumpables, &secureBits, &vmas, &archPrctls, &Seccomps,
 	&SeccompFlags, &seccompModes, &seccompActions, &Rlimits, &Personalities, &SchedPolicies, &SchedFlags, &IOClasses, &IOWhos,
-	&prioWhos, &rusages, &MemPolicies, &Keyctls, &keyrings, &keyPerms, &landlockFS, &landlockNet, &landlockNew, &landlockRule, &bpfs, &bpfMaps,
+	&prioWhos, &rusages, &MemPolicies, &Keyctls, &keyrings, &keyPerms, &capVersions, &landlockFS, &landlockNet, &landlockNew, &landlockRule, &bpfs, &bpfMaps,
 	&bpfProgs, &bpfAttaches, &bpfAttach, &kcmps, &ptraces, &iocDirs, &prots, &maps, &mremaps, &mlocks, &msyncs, &madvise, &mbinds,
 	&barriers, &futexes, &randoms, &clocks, &timers, &itimers, &sigHows, &sigActions, &sigStacks, &sigCodes, &illCodes, &fpeCodes,
 	&segvCodes, &busCodes, &trapCodes, &cldCodes, &pollCodes, &sysCodes, &ipcs, &ipcCmds, &Families, &SockTypes, &sockFlags,

@@ -9,10 +9,10 @@ const cloneBits = "CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_PIDFD CLONE
 // What processes are made of: clone(2), unshare(2), prctl(2), seccomp(2) …
 var (
 	Clone      = Set{"clone", "CLONE_???", 0, List{}, List{First: 8, Words: cloneBits}}
-	Clone3     = Set{"clone3", "CLONE_???", 0, List{}, List{First: 7, Words: "CLONE_NEWTIME " + cloneBits + " CLONE_CLEAR_SIGHAND CLONE_INTO_CGROUP"}}
+	Clone3     = Set{"clonenew", "CLONE_???", 0, List{}, List{First: 7, Words: "CLONE_NEWTIME " + cloneBits + " CLONE_CLEAR_SIGHAND CLONE_INTO_CGROUP"}}
 	Namespaces = Set{"namespace", "CLONE_NEW???", 0, List{}, List{Names: []Name{{unix.CLONE_NEWTIME, "CLONE_NEWTIME"}}, First: 8, Words: cloneBits}}
 
-	waits = Set{"wait", "W???", 0, List{}, List{Names: []Name{{1, "WNOHANG"}, {2, "WSTOPPED"}, {4, "WEXITED"}, {8, "WCONTINUED"},
+	waits = Set{"wait", "W???", 0, List{}, List{Names: []Name{{1, "WNOHANG"}, {4, "WEXITED"}, {2, "WSTOPPED"}, {8, "WCONTINUED"},
 		{unix.WNOWAIT, "WNOWAIT"}, {unix.WCLONE, "__WCLONE"}, {unix.WALL, "__WALL"}, {unix.WNOTHREAD, "__WNOTHREAD"}}}}
 	idTypes = Set{"idtype", "P_???", all, List{Words: "P_ALL P_PID P_PGID P_PIDFD"}, List{}}
 	pidfds  = Set{"pidfd", "PIDFD_???", 0, List{}, List{Names: []Name{{unix.PIDFD_NONBLOCK, "PIDFD_NONBLOCK"}, {unix.O_EXCL, "PIDFD_THREAD"}}}}
@@ -59,7 +59,8 @@ var (
 	keyrings = Set{"keyring", "KEY_???", all, List{Names: []Name{
 		{^uint64(0), "KEY_SPEC_THREAD_KEYRING"}, {^uint64(1), "KEY_SPEC_PROCESS_KEYRING"}, {^uint64(2), "KEY_SPEC_SESSION_KEYRING"},
 		{^uint64(3), "KEY_SPEC_USER_KEYRING"}, {^uint64(4), "KEY_SPEC_USER_SESSION_KEYRING"}}}, List{}}
-	keyPerms = Set{"keyperm", "KEY_???", 0, List{}, List{
+	capVersions = Set{"capversion", "_LINUX_CAPABILITY_VERSION_???", all, List{Names: []Name{{unix.LINUX_CAPABILITY_VERSION_1, "_LINUX_CAPABILITY_VERSION_1"}, {unix.LINUX_CAPABILITY_VERSION_2, "_LINUX_CAPABILITY_VERSION_2"}, {unix.LINUX_CAPABILITY_VERSION_3, "_LINUX_CAPABILITY_VERSION_3"}}}, List{}}
+	keyPerms    = Set{"keyperm", "KEY_???", 0, List{}, List{
 		Words: "KEY_OTH_VIEW KEY_OTH_READ KEY_OTH_WRITE KEY_OTH_SEARCH KEY_OTH_LINK KEY_OTH_SETATTR - - KEY_GRP_VIEW KEY_GRP_READ KEY_GRP_WRITE KEY_GRP_SEARCH KEY_GRP_LINK KEY_GRP_SETATTR - - KEY_USR_VIEW KEY_USR_READ KEY_USR_WRITE KEY_USR_SEARCH KEY_USR_LINK KEY_USR_SETATTR - - KEY_POS_VIEW KEY_POS_READ KEY_POS_WRITE KEY_POS_SEARCH KEY_POS_LINK KEY_POS_SETATTR"}}
 	landlockFS = Set{"landlockfs", "LANDLOCK_ACCESS_FS_???", 0, List{}, List{
 		Words: "LANDLOCK_ACCESS_FS_EXECUTE LANDLOCK_ACCESS_FS_WRITE_FILE LANDLOCK_ACCESS_FS_READ_FILE LANDLOCK_ACCESS_FS_READ_DIR LANDLOCK_ACCESS_FS_REMOVE_DIR LANDLOCK_ACCESS_FS_REMOVE_FILE LANDLOCK_ACCESS_FS_MAKE_CHAR LANDLOCK_ACCESS_FS_MAKE_DIR LANDLOCK_ACCESS_FS_MAKE_REG LANDLOCK_ACCESS_FS_MAKE_SOCK LANDLOCK_ACCESS_FS_MAKE_FIFO LANDLOCK_ACCESS_FS_MAKE_BLOCK LANDLOCK_ACCESS_FS_MAKE_SYM LANDLOCK_ACCESS_FS_REFER LANDLOCK_ACCESS_FS_TRUNCATE LANDLOCK_ACCESS_FS_IOCTL_DEV"}}
