@@ -74,11 +74,20 @@ func (p *printer) pointed(kind string, i int, v, length uint64, out bool) {
 	if p.special(kind, i, v, length) {
 		return
 	}
-	if v == 0 || out && c.Failed {
+	if v == 0 || out && c.Failed && kind != "socklen" && kind != "optlen" {
 		p.addr(v)
 		return
 	}
 	switch kind {
+	case "random":
+		if b, ok := p.read(v, min(uint64(c.Ret), uint64(p.Limit))); ok {
+			p.b = quote(p.b, b, HexAll)
+			if c.Ret > int64(p.Limit) {
+				p.s("...")
+			}
+			return
+		}
+		p.addr(v)
 	case "rbuf": // filled as far as the result says
 		p.bytes(v, uint64(c.Ret))
 	case "cwd":
@@ -106,6 +115,12 @@ func (p *printer) set(s *names.Set, v uint64) {
 			p.d(int64(v))
 			return
 		}
+	case s.Kind == "access" && v == 0:
+		p.s("F_OK")
+		return
+	case s.Kind == "personality" && uint32(v) == ^uint32(0): // which only asks
+		p.hex(v & 0xffffffff)
+		return
 	case s.Kind == "ipcget":
 		p.s(s.Format(v&0xfffffe00), "|", "0"+strconv.FormatUint(v&0o777, 8))
 		return
@@ -158,11 +173,20 @@ func (p *printer) fd(v uint64) {
 	p.s(strconv.Itoa(fd))
 	if p.Paths && fd >= 0 {
 		if path := p.Link(p.c.Pid, "fd/"+strconv.Itoa(fd)); path != "" {
-			p.s("<")
-			p.b = appendPath(p.b, path)
-			p.s(">")
+			p.path(path)
 		}
 	}
+}
+
+// path prints what a descriptor leads to.
+func (p *printer) path(path string) {
+	p.s("<")
+	if p.Hex == HexAll {
+		p.b = appendHex(p.b, []byte(path))
+	} else {
+		p.b = appendPath(p.b, path)
+	}
+	p.s(">")
 }
 
 func (p *printer) dirfd(v uint64) {
@@ -173,9 +197,7 @@ func (p *printer) dirfd(v uint64) {
 	p.s("AT_FDCWD")
 	if p.Paths {
 		if path := p.Link(p.c.Pid, "cwd"); path != "" {
-			p.s("<")
-			p.b = appendPath(p.b, path)
-			p.s(">")
+			p.path(path)
 		}
 	}
 }

@@ -232,6 +232,32 @@ func (p *printer) prctl() {
 	}
 }
 
+// prctlResult prints what prctl(2) returned.
+func (p *printer) prctlResult(v uint64) {
+	kind := ""
+	switch p.c.Args[0] {
+	case unix.PR_GET_DUMPABLE:
+		kind = "dumpable"
+		p.u(v)
+	case unix.PR_GET_SECUREBITS:
+		kind = "securebits"
+		p.hex(v)
+	default:
+		p.d(int64(v))
+	}
+	if kind != "" && (v != 0 || kind == "dumpable") {
+		p.s(" (", names.Find(kind).Format(v), ")")
+	}
+}
+
+// ioprio is a priority of ioprio_set(2).
+func (p *printer) ioprio(v uint64) {
+	const classShift = 13
+	p.s("IOPRIO_PRIO_VALUE(", names.IOClasses.Format(v>>classShift), ", ")
+	p.u(v & (1<<classShift - 1))
+	p.s(")")
+}
+
 func capName(v uint64) string {
 	if v < 64 {
 		if name := names.Capability(int(v)); name != "" {

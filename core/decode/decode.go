@@ -228,6 +228,16 @@ func (p *printer) result() {
 		p.s(" (", names.Personalities.Format(v), ")")
 	case "fcntl":
 		p.fcntlResult(v)
+	case "prctl":
+		p.prctlResult(v)
+	case "ioprio":
+		p.d(c.Ret)
+		p.s(" (")
+		p.ioprio(v)
+		p.s(")")
+	case "select":
+		p.d(c.Ret)
+		p.selectResult()
 	case "poll":
 		p.d(c.Ret)
 		p.pollResult()

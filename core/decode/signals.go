@@ -132,12 +132,16 @@ func (p *printer) kernelInfo(signal string, code int32, b []byte) (members strin
 	switch signal {
 	case "SIGCHLD":
 		if code == exited {
-			return "si_pid=d4@16 si_uid=u4@20 si_status=d4@24 si_utime=u8@32 si_stime=u8@40"
+			p.s(", ")
+			p.members(b, "si_pid=d4@16 si_uid=u4@20 si_status=d4@24")
+		} else {
+			p.s(", ")
+			p.members(b, "si_pid=d4@16 si_uid=u4@20")
+			p.s(", si_status=", Signal(int(number(b[24:28]))))
 		}
-		p.s(", ")
-		p.members(b, "si_pid=d4@16 si_uid=u4@20")
-		p.s(", si_status=", Signal(int(number(b[24:28]))))
-		return "si_utime=u8@32 si_stime=u8@40"
+		p.ticks(", si_utime=", number(b[32:40]))
+		p.ticks(", si_stime=", number(b[40:48]))
+		return ""
 	case "SIGILL", "SIGFPE", "SIGSEGV", "SIGBUS", "SIGTRAP":
 		return "si_addr=p8@16"
 	case "SIGIO":
@@ -159,6 +163,17 @@ func (p *printer) kernelInfo(signal string, code int32, b []byte) (members strin
 		return "si_pid=d4@16 si_uid=u4@20"
 	}
 	return ""
+}
+
+// ticks prints a time in clock ticks, of which Linux shows programs 100 a
+// second.
+func (p *printer) ticks(name string, v uint64) {
+	p.s(name)
+	p.u(v)
+	if v != 0 {
+		const second = 100
+		p.s(" /* ", strconv.FormatFloat(float64(v)/second, 'f', -1, 64), " s */")
+	}
 }
 
 // auditName is the name of an audit value.

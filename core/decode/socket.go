@@ -47,7 +47,9 @@ func (p *printer) socket(kind string, i int, v, length uint64) bool {
 	case "msghdr", "rmsghdr":
 		return p.msghdr(v, kind == "rmsghdr")
 	case "netbuf":
-		p.bytes(v, length)
+		if family, ok := p.read(c.Args[4], 2); !ok || number(family) != unix.AF_NETLINK || !p.netlink(v, length) {
+			p.bytes(v, length)
+		}
 	case "optin":
 		if length == 4 {
 			b, ok := p.read(v, 4)
@@ -88,29 +90,16 @@ func (p *printer) option(addr, length uint64) bool {
 	if !ok {
 		return false
 	}
-	opt, kind := p.c.Args[2], ""
-	if p.c.Args[1] == unix.SOL_SOCKET {
-		switch {
-		case opt == unix.SO_PEERCRED && length == 12:
-			p.braces(b, ucred)
-			return true
-		case opt == unix.SO_TYPE:
-			kind = "socktype"
-		case opt == unix.SO_DOMAIN:
-			kind = "family"
-		}
-	}
-	if length != 4 {
-		p.bytes(addr, length)
-		return true
-	}
-	p.s("[")
-	if kind != "" {
-		p.named(kind, number(b))
-	} else {
+	switch {
+	case p.c.Args[1] == unix.SOL_SOCKET && p.c.Args[2] == unix.SO_PEERCRED && length == 12:
+		p.braces(b, ucred)
+	case length == 4:
+		p.s("[")
 		p.d(signed(number(b), 4))
+		p.s("]")
+	default:
+		p.bytes(addr, length)
 	}
-	p.s("]")
 	return true
 }
 

@@ -78,6 +78,8 @@ func (p *printer) special(kind string, i int, v, length uint64) bool {
 		p.ioctlName(v)
 	case "ioctlarg":
 		p.ioctl(v)
+	case "ioprio":
+		p.ioprio(v)
 	case "prctlargs":
 		p.prctl()
 	case "keyarg":
@@ -264,12 +266,9 @@ func (p *printer) futex(kind string, v uint64) {
 		}
 	case "futexaddr":
 		switch op {
-		case wait, wake, fd, lockPI, unlockPI, tryLockPI, wakeBitset:
+		case wait, wake, fd, lockPI, unlockPI, tryLockPI, waitBitset, wakeBitset:
 		default:
 			p.addr(v)
-		}
-		if op == wakeBitset {
-			p.s("NULL, NULL")
 		}
 	case "futexval3":
 		switch {
@@ -336,4 +335,28 @@ func (p *printer) fdset(addr uint64) {
 		}
 	}
 	p.s("]")
+}
+
+// selectResult is what select(2) saw: it has left only those in the sets.
+func (p *printer) selectResult() {
+	c := p.c
+	if c.Ret == 0 {
+		p.s(" (Timeout)")
+		return
+	}
+	sep := " ("
+	for i, name := range [...]string{"in ", "out ", "except "} {
+		mark := len(p.b)
+		p.s(sep, name)
+		empty := len(p.b) + len("[]")
+		if c.Args[i+1] != 0 {
+			p.fdset(c.Args[i+1])
+		}
+		if len(p.b) <= empty {
+			p.b = p.b[:mark]
+			continue
+		}
+		sep = ", "
+	}
+	p.s(")")
 }

@@ -60,7 +60,7 @@ func (p *printer) file(kind string, v, length uint64) bool {
 			p.epollEvent(b)
 		}
 		return ok
-	case "epollevents":
+	case "epollgot":
 		p.list(v, uint64(p.c.Ret), epollSize, p.epollEvent)
 	case "offset":
 		b, ok := p.read(v, 8)
@@ -168,6 +168,9 @@ func (p *printer) statx(addr uint64) bool {
 	p.members(b, "stx_ino=u8@32 stx_size=u8@40 stx_blocks=u8@48 stx_attributes_mask=statxattr8@56")
 	for i, name := range [...]string{"atime", "btime", "ctime", "mtime"} {
 		at := b[64+16*i:]
+		if name == "btime" && number(b[:4])&unix.STATX_BTIME == 0 {
+			continue
+		}
 		p.s(", stx_", name, "=")
 		p.braces(at, "tv_sec=d8@0 tv_nsec=u4@8")
 		p.date(int64(number(at)), number(at[8:12]))

@@ -11,7 +11,7 @@ import "strings"
 // "=" begins the form of a result that is not a number.
 const table = `
 _llseek d fd x x >p whence
-_newselect d d fdset fdset fdset tv
+_newselect d d fdset fdset fdset tv =select
 _sysctl - p
 accept n fd >sockaddr:2 >socklen =fd
 accept4 n fd >sockaddr:2 >socklen sockflags =fd
@@ -63,9 +63,9 @@ epoll_create d d =fd
 epoll_create1 d epollcreate =fd
 epoll_ctl d fd epollop fd epollevent
 epoll_ctl_old - x x x x
-epoll_pwait d fd >epollevents d d sigset:5 lu
-epoll_pwait2 d fd >epollevents d ts sigset:5 lu
-epoll_wait d fd >epollevents d d
+epoll_pwait d fd >epollgot d d sigset:5 lu
+epoll_pwait2 d fd >epollgot d ts sigset:5 lu
+epoll_wait d fd >epollgot d d
 epoll_wait_old - x x x x
 eventfd d u =fd
 eventfd2 d u eventfd =fd
@@ -143,7 +143,7 @@ getpid -
 getpmsg n x x x x x
 getppid -
 getpriority - priowho d
-getrandom - >rbuf lu getrandom
+getrandom - >random lu getrandom
 getresgid c >u32 >u32 >u32
 getresgid32 c >u32 >u32 >u32
 getresuid c >u32 >u32 >u32
@@ -179,8 +179,8 @@ io_uring_setup d u p =fd
 ioctl d fd ioctlcmd >ioctlarg
 ioperm - lu lu d
 iopl - d
-ioprio_get - iowho d =hex
-ioprio_set - iowho d x
+ioprio_get - iowho d =ioprio
+ioprio_set - iowho d ioprio
 ipc i x x x p p x
 kcmp - d d kcmp lu lu
 kexec_file_load d fd fd lu str x
@@ -284,7 +284,7 @@ pkey_mprotect m p lu prot d
 poll d pollfds:1 lu d =poll
 ppoll d pollfds:1 lu ts sigset:4 lu =poll
 ppoll_time64 d pollfds:1 lu p sigset:4 lu =poll
-prctl C prctl >prctlargs
+prctl C prctl >prctlargs =prctl
 pread64 d fd >rbuf lu ld
 preadv d fd >riov:2 lu ld
 preadv2 d fd >riov:2 lu ld none rwf
@@ -295,7 +295,7 @@ process_vm_readv - d iovs:2 lu iovs:4 lu x
 process_vm_writev - d iov:2 lu iovs:4 lu x
 prof -
 profil -
-pselect6 d d fdset fdset fdset ts x
+pselect6 d d fdset fdset fdset ts p =select
 pselect6_time64 d d fdset fdset fdset p x
 ptrace - ptrace d x x
 putpmsg n x x x x x
@@ -354,7 +354,7 @@ sched_setscheduler - d schedpolicy schedparam
 sched_yield -
 seccomp C seccomp seccompflags seccomparg
 security -
-select d d fdset fdset fdset tv
+select d d fdset fdset fdset tv =select
 semctl i d d ipccmd x
 semget i x d ipcget
 semop i d p lu

@@ -71,16 +71,21 @@ func (p *printer) quote(to, text []byte) []byte {
 func quote(to, text []byte, mode Hex) []byte {
 	to = append(to, '"')
 	if mode == HexAll || mode == HexNonASCII && bytes.ContainsFunc(text, func(r rune) bool { return r >= 0x7f || r < ' ' && (r < '\t' || r > '\r') }) {
-		for _, c := range text {
-			to = append(to, '\\', 'x', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		}
-		return append(to, '"')
+		return append(appendHex(to, text), '"')
 	}
 	for i, c := range text {
 		digit := i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9'
 		to = escape(to, c, digit, `"`)
 	}
 	return append(to, '"')
+}
+
+func appendHex(to, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	for _, c := range text {
+		to = append(to, '\\', 'x', digits[c>>4], digits[c&15])
+	}
+	return to
 }
 
 // escape appends c; what is no text is an octal number, with all its digits
