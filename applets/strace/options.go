@@ -99,7 +99,9 @@ func parse(std cli.Std, args []string) (*settings, error) {
 	if *f.version {
 		return s, nil
 	}
-	s.quietAttach, s.quietArch = *f.quiet > 0, *f.quiet > 0
+	// A program whose trace goes to a file keeps the terminal for itself.
+	quiet := *f.quiet > 0 || *f.output != "" && len(s.program) > 0
+	s.quietAttach, s.quietArch = quiet, quiet
 	s.quietExit, s.quietExec = *f.quiet > 1, *f.quiet > 2
 	for _, list := range *f.pids {
 		for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {

@@ -33,7 +33,7 @@ type thread struct {
 	system   int64        // system time used until then
 	arch     uint32       // of its last call
 	previous string       // name of its last call
-	hidden   bool         // strace-lite's own, until it executes the program
+	starting bool         // it is strace-lite's own, until it has executed the program
 }
 
 // print writes to the open line.

@@ -130,7 +130,7 @@ func (r *run) begin() error {
 	if err != nil {
 		return err
 	}
-	t.hidden = true
+	t.starting = true
 	return r.child.Go()
 }
 

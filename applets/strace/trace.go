@@ -73,11 +73,11 @@ func (r *run) handle(e ptrace.Event) error {
 	case ptrace.Exit:
 		return r.exit(t, e)
 	case ptrace.Signal:
-		if name := decode.Signal(int(e.Sig)); r.prints() && !t.hidden && r.signals.has(name) {
+		if name := decode.Signal(int(e.Sig)); r.prints() && !t.starting && r.signals.has(name) {
 			return r.line(t, "--- "+name+" "+r.signalInfo(e)+" ---")
 		}
 	case ptrace.Stopped:
-		if name := decode.Signal(int(e.Sig)); r.prints() && !t.hidden && r.signals.has(name) {
+		if name := decode.Signal(int(e.Sig)); r.prints() && !t.starting && r.signals.has(name) {
 			return r.line(t, "--- stopped by "+name+" ---")
 		}
 	case ptrace.Superseded:
@@ -104,11 +104,8 @@ func (r *run) signalInfo(e ptrace.Event) string {
 func (r *run) enter(t *thread, e ptrace.Event) error {
 	c := decode.NewCall(e.Tid, e.Call.Arch, e.Call.Nr, e.Call.Args)
 	c.SP, c.Previous = e.Call.SP, t.previous
-	if t.hidden {
-		if c.Name() != "execve" {
-			return nil
-		}
-		t.hidden = false
+	if t.starting && c.Name() != "execve" {
+		return nil
 	}
 	t.call, t.shown, t.cut = c, false, false
 	t.since, t.system = time.Now(), e.System
@@ -168,6 +165,7 @@ func (r *run) exit(t *thread, e ptrace.Event) error {
 	}
 	c.Ret, c.Failed = e.Ret, e.Failed
 	t.call, t.previous = nil, c.Name()
+	t.starting = t.starting && c.Failed
 	if !t.shown {
 		return nil
 	}
@@ -208,7 +206,7 @@ func (r *run) exited(t *thread, e ptrace.Event) error {
 		r.status = e.Status
 		r.failure = r.child.Failure()
 	}
-	if r.prints() && !r.quietExit && !t.hidden {
+	if r.prints() && !r.quietExit {
 		text := "+++ exited with " + strconv.Itoa(e.Status.ExitStatus()) + " +++"
 		if e.Status.Signaled() {
 			text = "+++ killed by " + decode.Signal(int(e.Status.Signal()))

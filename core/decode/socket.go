@@ -306,7 +306,7 @@ func (p *printer) netlink(addr, size uint64) bool {
 	if !ok || len(b) < header {
 		return false
 	}
-	several := number(b[:4]) < uint64(len(b))
+	several := (number(b[:4])+3)&^3 < uint64(len(b))
 	if several {
 		p.s("[")
 	}
