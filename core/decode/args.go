@@ -231,6 +231,9 @@ func (p *printer) boxed(addr uint64, print func([]byte)) {
 	p.s("]")
 }
 
+// mostElements bounds what is read of a list whose length makes no sense.
+const mostElements = 1 << 12
+
 // list prints n elements of size bytes at addr: "[a, b, ...]". No more than
 // Limit of them are printed.
 func (p *printer) list(addr, n, size uint64, print func(b []byte)) {
@@ -253,7 +256,7 @@ func (p *printer) list(addr, n, size uint64, print func(b []byte)) {
 		default:
 			p.s(", ")
 		}
-		if i >= uint64(p.Limit) && !p.Verbose {
+		if i >= uint64(p.Limit) && !p.Verbose || i >= mostElements {
 			p.s("...")
 			break
 		}

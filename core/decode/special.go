@@ -136,8 +136,8 @@ func (p *printer) argv(addr uint64) {
 		case at == 0:
 			p.s("]")
 			return
-		case n >= p.Limit && !p.Verbose:
-			p.s(", ...]")
+		case n >= p.Limit && !p.Verbose || n >= mostElements:
+			p.s(sep, "...]")
 			return
 		}
 		p.s(sep)
@@ -163,7 +163,7 @@ func (p *printer) envp(addr uint64) {
 			p.s(" /* ", strconv.Itoa(n), " vars, unterminated */")
 			return
 		}
-		if at == 0 {
+		if at == 0 || n >= mostElements {
 			break
 		}
 		n++

@@ -134,7 +134,7 @@ func Signal(n int) string {
 	switch {
 	case n == first:
 		return "SIGRTMIN"
-	case n > first && n < first+32:
+	case n > first && n <= first+32:
 		return "SIGRT_" + strconv.Itoa(n-first)
 	}
 	return strconv.Itoa(n)
