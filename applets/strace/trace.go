@@ -183,11 +183,7 @@ func (r *run) exit(t *thread, e ptrace.Event) error {
 // ending is the end of a thread, before it: a call that it is in has no result.
 func (r *run) ending(t *thread) error {
 	c := t.call
-	if c == nil || !t.shown {
-		return nil
-	}
-	r.counts.add(c, 0, 0)
-	if !r.prints() {
+	if c == nil || !t.shown || !r.prints() {
 		return nil
 	}
 	args := ")"

@@ -53,6 +53,13 @@ func (p *printer) arg(kind string, i int, out bool) {
 		p.str(v, p.Limit)
 	case "buf":
 		p.bytes(v, length)
+	case "hostname":
+		const most = 64 // __NEW_UTS_LEN
+		if length > most {
+			p.addr(v)
+		} else {
+			p.bytes(v, length)
+		}
 	case "mode":
 		p.oct(uint64(uint32(v) & 0xffff))
 	case "openmode":
@@ -115,9 +122,6 @@ func (p *printer) set(s *names.Set, v uint64) {
 			p.d(int64(v))
 			return
 		}
-	case s.Kind == "access" && v == 0:
-		p.s("F_OK")
-		return
 	case s.Kind == "personality" && uint32(v) == ^uint32(0): // which only asks
 		p.hex(v & 0xffffffff)
 		return

@@ -19,6 +19,10 @@ func (p *printer) seccomp(v uint64) {
 			return
 		}
 		p.boxed(v, func(b []byte) { p.s(seccompAction(uint32(number(b)))) })
+	case unix.SECCOMP_GET_NOTIF_SIZES:
+		if p.c.Failed || !p.structure(v, 6, "seccomp_notif=u2@0 seccomp_notif_resp=u2@2 seccomp_data=u2@4") {
+			p.addr(v)
+		}
 	default:
 		p.addr(v)
 	}
@@ -146,7 +150,7 @@ func (p *printer) bpf(addr, size uint64) bool {
 		p.s("}")
 	case unix.BPF_PROG_ATTACH, unix.BPF_PROG_DETACH:
 		spec := "target_fd=f4@0 attach_bpf_fd=f4@4 attach_type=bpfattach4@8 attach_flags=bpfattachflags4@12"
-		if number(b[16:20]) != 0 {
+		if size > 16 && p.c.Args[0] == unix.BPF_PROG_ATTACH {
 			spec += " replace_bpf_fd=f4@16"
 		}
 		p.braces(b, spec)

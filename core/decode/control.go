@@ -106,6 +106,9 @@ func (p *printer) ioctl(v uint64) {
 // ioctlReads tells whether the request fills its argument.
 func (p *printer) ioctlReads() bool {
 	switch uint32(p.c.Args[1]) {
+	case unix.TIOCNOTTY, 0x5451, 0x5450, unix.NS_GET_USERNS, unix.NS_GET_PARENT, unix.NS_GET_NSTYPE, // and FIOCLEX, FIONCLEX
+		unix.TIOCSCTTY, unix.TCSBRK, unix.LOOP_SET_FD, unix.TIOCGPTPEER, unix.FICLONE:
+		return false
 	case unix.TIOCSWINSZ, unix.TIOCSPTLCK, unix.TIOCSPGRP, unix.SIOCSIFFLAGS, unix.TCSETS, unix.TCSETSW, unix.TCSETSF:
 		return false
 	}
@@ -190,9 +193,9 @@ func (p *printer) prctl() {
 	case unix.PR_SET_DUMPABLE:
 		p.s(names.Dumpables.Format(v))
 	case unix.PR_SET_NAME:
-		p.str(v, 15) // TASK_COMM_LEN
+		p.str(v, min(15, p.Limit)) // TASK_COMM_LEN
 	case unix.PR_GET_NAME:
-		p.str(v, 15)
+		p.str(v, min(15, p.Limit))
 	case unix.PR_SET_KEEPCAPS, unix.PR_SET_CHILD_SUBREAPER, unix.PR_SET_TIMERSLACK:
 		p.u(v)
 	case unix.PR_SET_SECUREBITS:
@@ -271,6 +274,17 @@ func capName(v uint64) string {
 func (p *printer) keyctl(i int, v uint64) {
 	keyring := names.Find("keyring")
 	switch op := p.c.Args[0]; {
+	case op == unix.KEYCTL_DESCRIBE || op == unix.KEYCTL_READ:
+		switch {
+		case i == 1:
+			p.set(keyring, v)
+		case i == 2 && p.c.Failed:
+			p.addr(v)
+		case i == 2:
+			p.bytes(v, min(uint64(p.c.Ret), p.c.Args[3]))
+		case i == 3:
+			p.u(v)
+		}
 	case op == unix.KEYCTL_JOIN_SESSION_KEYRING && i == 1:
 		p.str(v, p.Limit)
 	case op == unix.KEYCTL_SETPERM && i == 2:

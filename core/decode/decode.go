@@ -103,7 +103,7 @@ func (c *Call) Raw() { c.plain = true }
 func (o *Options) Enter(c *Call) string {
 	p := printer{Options: o, c: c}
 	p.s(c.name, "(")
-	for c.next < len(c.kinds) && c.kinds[c.next][0] != '>' {
+	for c.next < len(c.kinds) && !p.later(c.kinds[c.next]) {
 		p.next()
 	}
 	if c.next > 0 && c.next < len(c.kinds) && !p.lazy() {
@@ -166,17 +166,33 @@ func (p *printer) old() uint64 {
 	return unknown
 }
 
+// later tells whether an argument is printed at the exit, because the call
+// writes there.
+func (p *printer) later(kind string) bool {
+	c := p.c
+	switch kind {
+	case ">fcntlarg":
+		return c.Args[1] == unix.F_GETLK || c.Args[1] == unix.F_OFD_GETLK
+	case ">ioctlarg":
+		return p.ioctlReads()
+	case ">keyarg":
+		return c.Args[0] == unix.KEYCTL_DESCRIBE || c.Args[0] == unix.KEYCTL_READ
+	case ">seccomparg":
+		return c.Args[0] == unix.SECCOMP_GET_NOTIF_SIZES
+	case ">prctlargs":
+		return c.Args[0] == unix.PR_GET_PDEATHSIG || c.Args[0] == unix.PR_GET_CHILD_SUBREAPER || c.Args[0] == unix.PR_GET_NAME
+	}
+	return kind[0] == '>'
+}
+
 // lazy tells whether the argument to come may be nothing, so that the comma
 // before it waits until it is known.
 func (p *printer) lazy() bool {
 	if p.c.next >= len(p.c.kinds) {
 		return false
 	}
-	switch p.c.kinds[p.c.next] {
-	case ">clonetail", ">fcntlarg", ">cloneout", ">prctlargs":
-		return true
-	}
-	return false
+	kind := p.c.kinds[p.c.next]
+	return kind == ">clonetail" || kind == ">cloneout"
 }
 
 // next prints the next argument with the comma before it.
@@ -238,7 +254,13 @@ func (p *printer) result() {
 	case "select":
 		p.d(c.Ret)
 		p.selectResult()
-	case "poll":
+	case "ruleset":
+		if c.Args[2] == 0 {
+			p.fd(v)
+		} else {
+			p.d(c.Ret)
+		}
+	case "poll", "ppoll":
 		p.d(c.Ret)
 		p.pollResult()
 	}

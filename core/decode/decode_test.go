@@ -162,7 +162,7 @@ func TestTable(t *testing.T) {
 
 // known tells whether a kind that is no set of names is printed as something.
 func known(p *printer, kind string) bool {
-	const plain = " x p d u ld lu fd dirfd path str buf mode openmode uid sig rbuf random cwd fds u32 cpuset optlen socklen optin optout netbuf " +
+	const plain = " x p d u ld lu fd dirfd path str buf hostname mode openmode uid sig rbuf random cwd fds u32 cpuset optlen socklen optin optout netbuf " +
 		"iov riov iovs msghdr rmsghdr sockaddr stat statx statfs dents dents64 openhow mountattr xval epollevent epollgot offset " +
 		"sigaction siginfo stack rlimit rlimit64 utsname sysinfo capheader capdata groups schedparam schedattr landlockruleset landlockattr cloneargs bpfattr " +
 		"ts tv itv its ts2 rusage "

@@ -50,6 +50,10 @@ func (p *printer) process(kind string, i int, v, length uint64) bool {
 		if p.exit {
 			n = uint64(c.Ret)
 		}
+		const most = 65536 // NGROUPS_MAX
+		if uint32(n) > most {
+			return false
+		}
 		p.list(v, uint64(uint32(n)), 4, func(b []byte) { p.u(number(b)) })
 	case "schedparam":
 		p.boxed(v, func(b []byte) { p.d(signed(number(b), 4)) })

@@ -84,6 +84,12 @@ func (p *printer) special(kind string, i int, v, length uint64) bool {
 		p.prctl()
 	case "keyarg":
 		p.keyctl(i, v)
+	case "seccompbits":
+		if c.Args[0] == unix.SECCOMP_SET_MODE_FILTER {
+			p.named("seccompflags", uint64(uint32(v)))
+		} else {
+			p.hex(uint64(uint32(v)))
+		}
 	case "seccomparg":
 		p.seccomp(v)
 	case "futexop":
@@ -308,12 +314,17 @@ func (p *printer) pollResult() {
 		}
 		if number(b[6:8]) != 0 {
 			p.s(sep)
-			p.braces(b, "fd=f4@0 revents=pollevents2@6")
+			p.braces(b, "fd=d4@0 revents=pollevents2@6")
 			sep = ", "
 		}
 	}
 	if sep == ", " {
-		p.s("])")
+		p.s("]")
+		if c.form == "ppoll" && c.Args[2] != 0 {
+			p.s(", left ")
+			p.arg("ts", 2, false)
+		}
+		p.s(")")
 	}
 }
 
@@ -357,6 +368,10 @@ func (p *printer) selectResult() {
 			continue
 		}
 		sep = ", "
+	}
+	if left := c.kinds[4]; c.Args[4] != 0 {
+		p.s(sep, "left ")
+		p.arg(left, 4, false)
 	}
 	p.s(")")
 }

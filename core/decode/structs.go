@@ -48,7 +48,7 @@ func (p *printer) file(kind string, v, length uint64) bool {
 		}
 		p.s("}")
 	case "mountattr":
-		return length >= 32 && p.structure(v, 32, "attr_set=mountattrs8@0 attr_clr=mountattrs8@8 propagation=propagation8@16 userns_fd=f8@24")
+		return length >= 32 && p.structure(v, 32, "attr_set=mountattrs8@0 attr_clr=mountattrs8@8 propagation=propagation8@16 userns_fd=d8@24")
 	case "xval": // getxattr(2) with no room tells only the length
 		if p.c.Args[3] == 0 {
 			return false

@@ -185,10 +185,10 @@ ipc i x x x p p x
 kcmp - d d kcmp lu lu
 kexec_file_load d fd fd lu str x
 kexec_load - p lu p x
-keyctl C keyctl keyarg keyarg keyarg keyarg
+keyctl C keyctl keyarg >keyarg >keyarg >keyarg
 kill sp d sig
 landlock_add_rule dC fd landlockrule landlockattr x
-landlock_create_ruleset dC landlockruleset:1 lu landlocknew =fd
+landlock_create_ruleset dC landlockruleset:1 lu landlocknew =ruleset
 landlock_restrict_self dC fd x
 lchown fC path uid uid
 lchown32 f path uid uid
@@ -282,7 +282,7 @@ pkey_alloc - x x
 pkey_free - d
 pkey_mprotect m p lu prot d
 poll d pollfds:1 lu d =poll
-ppoll d pollfds:1 lu ts sigset:4 lu =poll
+ppoll d pollfds:1 lu ts sigset:4 lu =ppoll
 ppoll_time64 d pollfds:1 lu p sigset:4 lu =poll
 prctl C prctl >prctlargs =prctl
 pread64 d fd >rbuf lu ld
@@ -352,7 +352,7 @@ sched_setattr C d schedattr u
 sched_setparam - d schedparam
 sched_setscheduler - d schedpolicy schedparam
 sched_yield -
-seccomp C seccomp seccompflags seccomparg
+seccomp C seccomp seccompbits >seccomparg
 security -
 select d d fdset fdset fdset tv =select
 semctl i d d ipccmd x
@@ -371,7 +371,7 @@ set_mempolicy_home_node m p lu lu x
 set_robust_list - p lu
 set_thread_area - p
 set_tid_address - p
-setdomainname C buf:1 lu
+setdomainname C hostname:1 lu
 setfsgid cC uid
 setfsgid32 cC uid
 setfsuid cC uid
@@ -380,7 +380,7 @@ setgid cC uid
 setgid32 cC uid
 setgroups cC lu groups:0
 setgroups32 cC lu groups:0
-sethostname C buf:1 lu
+sethostname C hostname:1 lu
 setitimer - itimer itv >itv
 setns dC fd namespace
 setpgid C d d

@@ -32,7 +32,7 @@ var (
 		Words: "STATX_TYPE STATX_MODE STATX_NLINK STATX_UID STATX_GID STATX_ATIME STATX_MTIME STATX_CTIME STATX_INO STATX_SIZE STATX_BLOCKS STATX_BTIME STATX_MNT_ID STATX_DIOALIGN"}}
 	statxAttr = Set{"statxattr", "STATX_ATTR_???", 0, List{}, List{
 		First: 2, Words: "STATX_ATTR_COMPRESSED - STATX_ATTR_IMMUTABLE STATX_ATTR_APPEND STATX_ATTR_NODUMP - - - - STATX_ATTR_ENCRYPTED STATX_ATTR_AUTOMOUNT STATX_ATTR_MOUNT_ROOT - - - - - - STATX_ATTR_VERITY STATX_ATTR_DAX"}}
-	access     = Set{"access", "?_OK", 0, List{}, List{Names: []Name{{unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}}}}
+	access     = Set{"access", "?_OK", 0, List{}, List{Names: []Name{{0, "F_OK"}, {unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}}}}
 	FileTypes  = Set{"filetype", "S_???", all, List{Names: []Name{{unix.S_IFREG, "S_IFREG"}, {unix.S_IFSOCK, "S_IFSOCK"}, {unix.S_IFIFO, "S_IFIFO"}, {unix.S_IFLNK, "S_IFLNK"}, {unix.S_IFDIR, "S_IFDIR"}, {unix.S_IFBLK, "S_IFBLK"}, {unix.S_IFCHR, "S_IFCHR"}}}, List{}}
 	dirTypes   = Set{"dirtype", "DT_???", all, List{Words: "DT_UNKNOWN DT_FIFO DT_CHR - DT_DIR - DT_BLK - DT_REG - DT_LNK - DT_SOCK - DT_WHT"}, List{}}
 	whences    = Set{"whence", "SEEK_???", all, List{Words: "SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE"}, List{}}

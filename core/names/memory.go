@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 // Memory, signals, clocks and what else has flags.
 var (
-	prots = Set{"prot", "PROT_???", 0, List{}, List{Names: []Name{{1, "PROT_READ"}, {2, "PROT_WRITE"}, {4, "PROT_EXEC"}, {8, "PROT_SEM"},
+	prots = Set{"prot", "PROT_???", 0, List{}, List{Names: []Name{{0, "PROT_NONE"}, {1, "PROT_READ"}, {2, "PROT_WRITE"}, {4, "PROT_EXEC"}, {8, "PROT_SEM"},
 		{unix.PROT_GROWSDOWN, "PROT_GROWSDOWN"}, {unix.PROT_GROWSUP, "PROT_GROWSUP"}}}}
 	maps = Set{"map", "MAP_???", 0xf, List{Words: "MAP_FILE MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE"}, List{Names: []Name{
 		{unix.MAP_FIXED, "MAP_FIXED"}, {unix.MAP_ANONYMOUS, "MAP_ANONYMOUS"}, {map32Bit, "MAP_32BIT"}, {unix.MAP_NORESERVE, "MAP_NORESERVE"}, {unix.MAP_POPULATE, "MAP_POPULATE"},

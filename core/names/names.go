@@ -133,6 +133,11 @@ func (s *Set) Format(v uint64) string {
 	})
 	switch {
 	case rest == 0 && len(b) == 0:
+		for _, n := range s.Bits.Names {
+			if n.Value == 0 {
+				return n.Name
+			}
+		}
 		return "0"
 	case rest == 0:
 	case len(b) == 0:
