@@ -128,7 +128,7 @@ func (p *printer) set(s *names.Set, v uint64) {
 	case s.Kind == "ipcget":
 		p.s(s.Format(v&0xfffffe00), "|", "0"+strconv.FormatUint(v&0o777, 8))
 		return
-	case s.Kind != "mount" && s.Kind != "clonenew" && s.Kind != "mremap":
+	case s.Kind != "mount" && s.Kind != "namespace" && s.Kind != "mremap":
 		v = uint64(uint32(v))
 	}
 	p.s(s.Format(v))

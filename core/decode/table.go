@@ -468,7 +468,7 @@ umount2 fC path umount
 uname - >utsname
 unlink f path
 unlinkat df dirfd path at
-unshare C clonenew
+unshare C namespace
 uprobe -
 uretprobe -
 uselib f path

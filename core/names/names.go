@@ -24,7 +24,7 @@ type Set struct {
 type List struct {
 	Names []Name
 	// Words are the names of consecutive values from First, or of consecutive
-	// bits from bit First; "-" is one that has none.
+	// bits from bit First; "-" is one that has none, and "@N" goes on from bit N.
 	First int
 	Words string
 }
@@ -77,6 +77,11 @@ func (l *List) each(bits bool, f func(v uint64, name string) bool) {
 		v = 1 << l.First
 	}
 	for word := range strings.FieldsSeq(l.Words) {
+		if bit, ok := strings.CutPrefix(word, "@"); ok {
+			n, _ := strconv.Atoi(bit) // a test knows that it is a number
+			v = 1 << n
+			continue
+		}
 		if word != "-" && !f(v, word) {
 			return
 		}

@@ -31,6 +31,8 @@ func TestFormat(t *testing.T) {
 		{&Namespaces, unix.CLONE_NEWNS | 5, "CLONE_NEWNS|0x5"},
 		{&Namespaces, 5, "0x5 /* CLONE_NEW??? */"},
 		{&Clone3, unix.CLONE_INTO_CGROUP | unix.CLONE_NEWTIME, "CLONE_NEWTIME|CLONE_INTO_CGROUP"},
+		{Find("keyperm"), 1<<24 | 1<<16 | 1, "KEY_POS_VIEW|KEY_USR_VIEW|KEY_OTH_VIEW"},
+		{Find("prot"), 0, "PROT_NONE"},
 		{&FSConfigs, unix.FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG"}, // which is 0
 		{&FSConfigs, unix.FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"},
 		{&FSConfigs, 99, "0x63 /* FSCONFIG_??? */"}, // no or of bits
@@ -61,6 +63,15 @@ func TestFind(t *testing.T) {
 	}
 	if s := Find("none such"); s != nil {
 		t.Errorf("found %q", s.Kind)
+	}
+	for _, s := range sets {
+		for word := range strings.FieldsSeq(s.Values.Words + " " + s.Bits.Words) {
+			if bit, ok := strings.CutPrefix(word, "@"); ok {
+				if n, err := strconv.Atoi(bit); err != nil || n < 0 || n > 63 {
+					t.Errorf("%s: %s is no bit", s.Kind, word)
+				}
+			}
+		}
 	}
 	if v, ok := MountAttrs.Value("MOUNT_ATTR_RDONLY"); v != unix.MOUNT_ATTR_RDONLY || !ok {
 		t.Errorf("MOUNT_ATTR_RDONLY is %d, %v", v, ok)
