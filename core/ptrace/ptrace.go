@@ -69,10 +69,7 @@ type Tracer struct {
 
 type tracee struct {
 	tid     int
-	flags   uintptr // PTRACE_O_*
-	fresh   bool    // its first stop is still to come
 	stopped bool
-	detach  bool // to be let go at its next stop
 	inCall  bool
 }
 
