@@ -16,6 +16,7 @@ import (
 	"ocibox/applets/recvtty"
 	"ocibox/applets/rootfs"
 	"ocibox/applets/runtime"
+	"ocibox/applets/strace"
 	"ocibox/core/fault"
 )
 
@@ -35,6 +36,7 @@ var table = []Applet{
 	{"pstree-lite", []string{"pstree"}, "show the processes as a tree", pstree.Run, pstree.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
+	{"strace-lite", []string{"strace"}, "print the system calls and signals of processes", strace.Run, strace.Syntax},
 }
 
 // unknownStatus is what a shell gives for a command that does not exist.

@@ -2,12 +2,14 @@ package clone
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
 
-	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/names"
 )
 
 // Line is one instruction in words.
@@ -93,16 +95,16 @@ func (l *Linked) call(in *insn, nargs int) string {
 	switch in.op {
 	case opOpen:
 		how := map[uintptr]string{MakeDir: ", make a directory", MakeFile: ", make a file", MakeLike: ", make one like " + l.regName(uint32(in.arg[3]))}[in.arg[2]]
-		return fmt.Sprintf("open-in-root(%s, %s, %s%s)", val(0), str(1), openFlags.format(in.arg[4]), how)
+		return fmt.Sprintf("open-in-root(%s, %s, %s%s)", val(0), str(1), names.Open.Format(uint64(in.arg[4])), how)
 	case opStat:
 		s := "statx(" + val(0) + ")"
 		switch t := in.arg[1]; t {
 		case 0:
 			return s + " is a directory"
 		case unix.S_IFCHR, unix.S_IFBLK:
-			return fmt.Sprintf("%s must be %s %d:%d", s, fileTypes.format(t), in.arg[2], in.arg[3])
+			return fmt.Sprintf("%s must be %s %d:%d", s, names.FileTypes.Format(uint64(t)), in.arg[2], in.arg[3])
 		default:
-			return s + " must be " + fileTypes.format(t)
+			return s + " must be " + names.FileTypes.Format(uint64(t))
 		}
 	case opWait:
 		return "wait for the parent"
@@ -116,7 +118,7 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return "recvmsg(" + val(0) + ", SCM_RIGHTS)"
 	case opFork:
 		args := (*cloneArgs)(l.at(in.arg[0]))
-		f := strings.TrimSuffix("CLONE_PARENT|"+namespaceFlags.format(uintptr(args.flags&^(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID))), "|0")
+		f := strings.TrimSuffix("CLONE_PARENT|"+names.Namespaces.Format(args.flags&^(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID)), "|0")
 		return "clone3(" + f + "), go on in the child"
 	case opAccept:
 		return "accept4(" + val(0) + ") until a connection says go"
@@ -181,7 +183,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		}
 		return "[" + strings.Join(s, ", ") + "]"
 	case "filemode":
-		return fileTypes.format(v&unix.S_IFMT) + "|0" + strconv.FormatUint(uint64(v&^unix.S_IFMT), 8)
+		return names.FileTypes.Format(uint64(v&unix.S_IFMT)) + "|0" + strconv.FormatUint(uint64(v&^unix.S_IFMT), 8)
 	case "dev":
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(uint64(v)), unix.Minor(uint64(v)))
 	case "mountattr":
@@ -201,7 +203,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		return fmt.Sprintf("{%d instructions}", *(*uint16)(l.at(v)))
 	case "openhow":
 		h := (*unix.OpenHow)(l.at(v))
-		return "{" + openFlags.format(uintptr(h.Flags)) + ", " + resolves.format(uintptr(h.Resolve)) + "}"
+		return "{" + names.Open.Format(h.Flags) + ", " + names.Resolves.Format(h.Resolve) + "}"
 	case "schedattr":
 		return SchedText((*unix.SchedAttr)(l.at(v)))
 	case "ioprio":
@@ -218,7 +220,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		case unix.PR_CAPBSET_DROP:
 			return capName(v)
 		case unix.PR_CAP_AMBIENT:
-			return ambients.format(v)
+			return names.Ambients.Format(uint64(v))
 		}
 	case "prctlarg2":
 		if in.arg[0] == unix.PR_CAP_AMBIENT && in.arg[1] == unix.PR_CAP_AMBIENT_RAISE {
@@ -229,7 +231,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		case unix.TIOCSPTLCK:
 			return fmt.Sprintf("&%d", *(*int32)(l.at(v)))
 		case unix.TIOCGPTPEER:
-			return openFlags.format(v)
+			return names.Open.Format(uint64(v))
 		case unix.TIOCSWINSZ:
 			w := (*unix.Winsize)(l.at(v))
 			return fmt.Sprintf("{%d rows, %d columns}", w.Row, w.Col)
@@ -237,16 +239,14 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 			return "{" + strconv.Quote(l.str(v)) + ", IFF_UP}"
 		}
 	default:
-		if f := flagSet(kind); f != nil {
-			return f.format(v)
+		if s := names.Find(kind); s != nil {
+			return s.Format(uint64(v))
 		}
 	}
 	return strconv.Itoa(int(v))
 }
 
-func capName(v uintptr) string {
-	return strings.ToUpper("cap_" + capability.Cap(v).String())
-}
+func capName(v uintptr) string { return names.Capability(int(v)) }
 
 func capSet(lo, hi uint32) string {
 	mask := uint64(hi)<<32 | uint64(lo)
@@ -272,23 +272,23 @@ func rlimitText(v uint64) string {
 func mountAttrText(a *unix.MountAttr) string {
 	var s []string
 	if a.Attr_set != 0 {
-		s = append(s, "set "+mountAttrs.format(uintptr(a.Attr_set)))
+		s = append(s, "set "+names.MountAttrs.Format(a.Attr_set))
 		if a.Attr_set&unix.MOUNT_ATTR_IDMAP != 0 {
 			s = append(s, fmt.Sprintf("userns_fd %d", a.Userns_fd))
 		}
 	}
 	if a.Attr_clr != 0 {
-		s = append(s, "clear "+mountAttrs.format(uintptr(a.Attr_clr)))
+		s = append(s, "clear "+names.MountAttrs.Format(a.Attr_clr))
 	}
 	if a.Propagation != 0 {
-		s = append(s, "propagation "+propagation.format(uintptr(a.Propagation)))
+		s = append(s, "propagation "+names.Propagation.Format(a.Propagation))
 	}
 	return "{" + strings.Join(s, ", ") + "}"
 }
 
 // SchedText is a struct sched_attr in words.
 func SchedText(a *unix.SchedAttr) string {
-	s := []string{schedPolicies.format(uintptr(a.Policy))}
+	s := []string{names.SchedPolicies.Format(uint64(a.Policy))}
 	for _, f := range []struct {
 		name  string
 		value uint64
@@ -301,7 +301,7 @@ func SchedText(a *unix.SchedAttr) string {
 		s = append(s, "nice "+strconv.Itoa(int(a.Nice)))
 	}
 	if a.Flags != 0 {
-		s = append(s, schedFlags.format(uintptr(a.Flags)))
+		s = append(s, names.SchedFlags.Format(a.Flags))
 	}
 	return "{" + strings.Join(s, ", ") + "}"
 }
@@ -309,7 +309,7 @@ func SchedText(a *unix.SchedAttr) string {
 // IOPrioText is an I/O priority of ioprio_set(2) in words.
 func IOPrioText(v int) string {
 	const classShift = 13
-	return ioClasses.format(uintptr(v>>classShift)) + " " + strconv.Itoa(v&(1<<classShift-1))
+	return names.IOClasses.Format(uint64(v>>classShift)) + " " + strconv.Itoa(v&(1<<classShift-1))
 }
 
 // maskText is the list of the bits in a mask, such as "0-3,7".
@@ -390,11 +390,11 @@ func (p *Program) brief(i *Insn) string {
 		}
 		for n, kind := range strings.Fields(c.args) {
 			a := i.args[n]
-			switch f := flagSet(kind); {
+			switch {
 			case kind == "str" && a.kind == argData:
 				str(a)
-			case f != nil && f.named && a.kind == argNumber:
-				strs = append(strs, f.format(a.v))
+			case slices.Contains(shown[:], kind) && a.kind == argNumber:
+				strs = append(strs, names.Find(kind).Format(uint64(a.v)))
 			}
 		}
 	}
@@ -411,7 +411,7 @@ func (p *Program) word(at uintptr) uintptr {
 func (l *Linked) Clone() string {
 	var flags []string
 	if l.prog.Flags != 0 {
-		flags = append(flags, namespaceFlags.format(uintptr(l.prog.Flags)))
+		flags = append(flags, names.Namespaces.Format(l.prog.Flags))
 	}
 	if r := l.prog.cgroup; r != 0 {
 		flags = append(flags, "CLONE_INTO_CGROUP "+l.regName(uint32(r)))

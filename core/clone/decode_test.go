@@ -14,41 +14,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestFlags(t *testing.T) {
-	for _, c := range []struct {
-		set  *flags
-		v    uintptr
-		want string
-	}{
-		{&openFlags, unix.O_PATH, "O_PATH"},
-		{&openFlags, unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW, "O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC"},
-		{&openFlags, unix.O_RDWR | unix.O_NOCTTY, "O_RDWR|O_NOCTTY"},
-		{&openFlags, unix.O_WRONLY | unix.O_NONBLOCK | unix.O_APPEND, "O_WRONLY|O_NONBLOCK|0x400"},
-		{&openFlags, 0, "0"},
-		{&namespaceFlags, unix.CLONE_NEWUSER | unix.CLONE_NEWTIME, "CLONE_NEWUSER|CLONE_NEWTIME"},
-		{&namespaceFlags, unix.CLONE_NEWNS | 5, "CLONE_NEWNS|5"},
-		{&fsconfigs, unix.FSCONFIG_SET_FLAG, "FSCONFIG_SET_FLAG"}, // which is 0
-		{&fsconfigs, unix.FSCONFIG_CMD_CREATE, "FSCONFIG_CMD_CREATE"},
-		{&fsconfigs, 99, "0x63"}, // no or of bits
-		{&mountAttrs, unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NOSUID, "MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NOATIME"},
-		{&mountAttrs, unix.MOUNT_ATTR__ATIME, "MOUNT_ATTR__ATIME"},
-		{&rlimits, unix.RLIMIT_CPU, "RLIMIT_CPU"},
-		{&fileTypes, unix.S_IFBLK, "S_IFBLK"}, // which holds the bits of S_IFCHR
-		{&atFlags, unix.AT_EMPTY_PATH | unix.AT_RECURSIVE, "AT_EMPTY_PATH|AT_RECURSIVE"},
-		{&moveMountFlags, unix.MOVE_MOUNT_F_EMPTY_PATH | unix.MOVE_MOUNT_T_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH"},
-		{&memPolicies, unix.MPOL_DEFAULT, "MPOL_DEFAULT"},
-		{&memPolicies, unix.MPOL_PREFERRED_MANY, "MPOL_PREFERRED_MANY"}, // which holds the bits of others
-		{&memPolicies, unix.MPOL_WEIGHTED_INTERLEAVE, "MPOL_WEIGHTED_INTERLEAVE"},
-		{&memPolicies, unix.MPOL_F_NUMA_BALANCING | unix.MPOL_BIND, "MPOL_F_NUMA_BALANCING|MPOL_BIND"},
-		{&sockTypes, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC, "SOCK_DGRAM|SOCK_CLOEXEC"},
-	} {
-		if got := c.set.format(c.v); got != c.want {
-			t.Errorf("%s %#x = %s, want %s", c.set.kind, c.v, got, c.want)
-		}
-	}
-}
+	"ocibox/core/names"
+)
 
 // otherKinds are the kinds of arguments that Linked.arg knows besides flags.
 var otherKinds = strings.Fields("- int fd oct str argv envp filemode dev mountattr rlimit groups capdata prctlarg prctlarg2 ioctlarg openhow schedattr ioprio cpus nodes filter")
@@ -59,9 +27,14 @@ func TestCallTable(t *testing.T) {
 			t.Errorf("%s has the number of %s", c.name, d.name)
 		}
 		for _, kind := range strings.Fields(c.args) {
-			if !slices.Contains(otherKinds, kind) && flagSet(kind) == nil {
+			if !slices.Contains(otherKinds, kind) && names.Find(kind) == nil {
 				t.Errorf("%s: nothing knows %q", c.name, kind)
 			}
+		}
+	}
+	for _, kind := range shown {
+		if names.Find(kind) == nil {
+			t.Errorf("nothing knows %q, which is shown in errors", kind)
 		}
 	}
 	// The table says what each number's own name is.
@@ -192,7 +165,7 @@ func show(p *Program) []string {
 	line(`setns($fd, CLONE_NEWNET)`, p.Call(unix.SYS_SETNS, In(fd), Num(unix.CLONE_NEWNET)))
 	line(`socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0)`, p.Call(unix.SYS_SOCKET, Num(unix.AF_UNIX), Num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), null))
 	line(`close_range(4, CLOSE_RANGE_CLOEXEC)`, p.Call(unix.SYS_CLOSE_RANGE, Num(4), Num(-1), Num(unix.CLOSE_RANGE_CLOEXEC)))
-	line(`openat2($root, "sys/a", {O_WRONLY|O_CLOEXEC, RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS}) = $fd`, p.Call(unix.SYS_OPENAT2, In(root), p.Str("sys/a"),
+	line(`openat2($root, "sys/a", {O_WRONLY|O_CLOEXEC, RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS|RESOLVE_BENEATH}) = $fd`, p.Call(unix.SYS_OPENAT2, In(root), p.Str("sys/a"),
 		p.Data(Bytes(&unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS})), Num(24)).Save(fd))
 	line(`write($fd, "1\n", 2)`, p.Call(unix.SYS_WRITE, In(fd), p.Str("1\n"), Num(2)))
 	line(`fsetxattr($fd, "security.selinux", "a:b")`, p.Call(unix.SYS_FSETXATTR, In(fd), p.Str("security.selinux"), p.Str("a:b"), Num(3), null))
@@ -204,14 +177,14 @@ func show(p *Program) []string {
 	bits := p.Data(unsafe.Slice((*byte)(unsafe.Pointer(&mask[0])), 2*wordSize))
 	last := 8 * int(wordSize)
 	line(fmt.Sprintf(`sched_setaffinity(0, {0-1,3,%d-%d})`, last-1, last), p.Call(unix.SYS_SCHED_SETAFFINITY, null, Num(2*wordSize), bits))
-	line(`set_mempolicy(MPOL_F_STATIC_NODES|MPOL_INTERLEAVE, {0-1,3,`+strconv.Itoa(last-1)+`})`, p.Call(unix.SYS_SET_MEMPOLICY, Num(unix.MPOL_F_STATIC_NODES|unix.MPOL_INTERLEAVE), bits, Num(last+1)))
+	line(`set_mempolicy(MPOL_INTERLEAVE|MPOL_F_STATIC_NODES, {0-1,3,`+strconv.Itoa(last-1)+`})`, p.Call(unix.SYS_SET_MEMPOLICY, Num(unix.MPOL_F_STATIC_NODES|unix.MPOL_INTERLEAVE), bits, Num(last+1)))
 	line(`set_mempolicy(MPOL_DEFAULT, NULL)`, p.Call(unix.SYS_SET_MEMPOLICY, null, null, null))
 	line(`ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE 7)`, p.Call(unix.SYS_IOPRIO_SET, Num(1), null, Num(2<<13|7)))
 	line(`personality(PER_LINUX32)`, p.Call(unix.SYS_PERSONALITY, Num(8)))
-	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC) = $fd`, p.OpenIn(root, "/a", MustExist, 0, unix.O_PATH, 0, fd))
-	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC, make a directory) = $fd`, p.OpenIn(root, "/a", MakeDir, 0, unix.O_PATH, 0o755, fd))
-	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC, make a file) = $fd`, p.OpenIn(root, "/a", MakeFile, 0, unix.O_PATH, 0o755, fd))
-	line(`open-in-root($root, "/a", O_PATH|O_CLOEXEC, make one like $res) = $fd (or ENOENT)`, p.OpenIn(root, "/a", MakeLike, res, unix.O_PATH, 0o755, fd).Ignore(unix.ENOENT))
+	line(`open-in-root($root, "/a", O_RDONLY|O_CLOEXEC|O_PATH) = $fd`, p.OpenIn(root, "/a", MustExist, 0, unix.O_PATH, 0, fd))
+	line(`open-in-root($root, "/a", O_RDONLY|O_CLOEXEC|O_PATH, make a directory) = $fd`, p.OpenIn(root, "/a", MakeDir, 0, unix.O_PATH, 0o755, fd))
+	line(`open-in-root($root, "/a", O_RDONLY|O_CLOEXEC|O_PATH, make a file) = $fd`, p.OpenIn(root, "/a", MakeFile, 0, unix.O_PATH, 0o755, fd))
+	line(`open-in-root($root, "/a", O_RDONLY|O_CLOEXEC|O_PATH, make one like $res) = $fd (or ENOENT)`, p.OpenIn(root, "/a", MakeLike, res, unix.O_PATH, 0o755, fd).Ignore(unix.ENOENT))
 	line(`statx($fd) must be S_IFCHR 1:3`, p.Must(fd, unix.S_IFCHR, 1, 3, unix.ENXIO))
 	line(`statx($fd) must be S_IFDIR`, p.Must(fd, unix.S_IFDIR, 0, 0, unix.ENXIO))
 	line(`statx($fd) is a directory = $res (or EBADF)`, p.IsDir(fd, res))
@@ -282,7 +255,7 @@ func TestBrief(t *testing.T) {
 		"symlinkat(a, b)":                             p.Call(unix.SYS_SYMLINKAT, p.Str("a"), In(fd), p.Str("b")),
 		"move_mount()":                                p.Call(unix.SYS_MOVE_MOUNT, In(fd), p.Str(""), In(fd), p.Str(""), Num(0)),
 		"setns(CLONE_NEWUSER)":                        p.Call(unix.SYS_SETNS, In(fd), Num(unix.CLONE_NEWUSER)),
-		"unshare(CLONE_NEWIPC|CLONE_NEWUTS)":          p.Call(unix.SYS_UNSHARE, Num(unix.CLONE_NEWIPC|unix.CLONE_NEWUTS)),
+		"unshare(CLONE_NEWUTS|CLONE_NEWIPC)":          p.Call(unix.SYS_UNSHARE, Num(unix.CLONE_NEWIPC|unix.CLONE_NEWUTS)),
 		"ioctl(TIOCSCTTY)":                            p.Call(unix.SYS_IOCTL, In(fd), Num(unix.TIOCSCTTY), null),
 		"prctl(PR_CAPBSET_DROP)":                      p.Call(unix.SYS_PRCTL, Num(unix.PR_CAPBSET_DROP), Num(1)),
 		"prlimit64(RLIMIT_NOFILE)":                    p.Call(unix.SYS_PRLIMIT64, null, Num(unix.RLIMIT_NOFILE), null, null),

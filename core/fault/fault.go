@@ -35,17 +35,23 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // WithHint sets the hint and returns e.
+//
+//go:noinline
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
 
 // Field is an error in the value of a config.json field.
+//
+//go:noinline
 func Field(field, format string, args ...any) *Error {
 	return &Error{Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
 // Op is an operation that failed with err.
+//
+//go:noinline
 func Op(err error, format string, args ...any) *Error {
 	return &Error{Text: fmt.Sprintf(format, args...), Err: err}
 }
