@@ -54,7 +54,6 @@ func TestBadMounts(t *testing.T) {
 		{name: "owners mapped of what cannot be", edit: withMount(specs.Mount{Destination: "/mnt", Type: "bind", Source: "/proc", Options: []string{"rbind"}, UIDMappings: ids, GIDMappings: ids}),
 			want: []string{"mounts[6] /mnt: mount_setattr()", "invalid argument"}, who: onlyRoot},
 		{name: "idmap without a user namespace", edit: bind("/tmp", "idmap"), want: []string{"mounts[6].options: idmap without uidMappings", "the container has none"}, who: onlyRoot},
-		{name: "cgroup", edit: withMount(specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"}), want: []string{"mounts[6].type cgroup is not supported yet"}},
 		{name: "devpts of a group that is not mapped", edit: set(func(s *specs.Spec) {
 			s.Mounts[2].Options = append(s.Mounts[2].Options, "gid=5")
 		}), want: []string{"mounts[2] /dev/pts", "gid=5", "hint: gid=5: that group has to be in linux.gidMappings"}, who: onlyPlain},

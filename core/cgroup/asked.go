@@ -19,10 +19,9 @@ func without(r Request, why *fault.Error) (*Group, []string, error) {
 		if field := asked(reflect.ValueOf(limits), "linux.resources"); field != "" {
 			return nil, nil, fault.In(field, why)
 		}
-		if len(res.Devices) > 0 {
-			// The kernel lets nobody else make device nodes, and what every engine
-			// has for all its containers is no wish of anybody's.
-			if r.Privileged && r.Manager != Disabled && !denyAll(res.Devices) {
+		if len(res.Devices) > 0 && !denyAll(res.Devices) {
+			// The kernel lets nobody else make device nodes.
+			if r.Privileged && r.Manager != Disabled {
 				return nil, nil, fault.In("linux.resources.devices", why)
 			}
 			warnings = append(warnings, "linux.resources.devices: have no effect: "+why.Error())

@@ -20,17 +20,18 @@ type Mount struct {
 	Field     string
 	Dest      string // absolute and clean
 	Type      string
-	Source    string    // of a bind mount: absolute
-	RootLabel string    // of SELinux, for the root of a new file system; or ""
-	Owners    *IDMap    // nil: as they are
-	from      clone.Reg // detached copy of a bind mount's source
-	late      clone.Reg // attached mount that Seal makes read-only
+	Source    string      // of a bind mount: absolute
+	RootLabel string      // of SELinux, for the root of a new file system; or ""
+	Owners    *IDMap      // nil: as they are
+	from      clone.Reg   // detached copy of a bind mount's source
+	late      clone.Reg   // attached mount that Seal makes read-only
+	links     [][2]string // symlinks in it: target, name
 }
 
 // sharedTypes are file systems of which the kernel keeps one instance for
 // several mounts, or whose instance nobody else sees: "ro" is then this
 // mount's own matter, not the file system's.
-var sharedTypes = [...]string{"proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"}
+var sharedTypes = [...]string{"proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup", "cgroup2"}
 
 // copies says whether the mount is a copy of one of the host.
 func (m *Mount) copies() bool { return m.Bind && !m.Remount }
@@ -185,6 +186,9 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	p.OpenIn(root, m.Dest, clone.MakeDir, 0, m.targetFlags(), dirMode, target)
 	if m.CopyUp {
 		p.CopyTree(target, mount)
+	}
+	for _, l := range m.links {
+		p.Call(unix.SYS_SYMLINKAT, p.Str(l[0]), clone.In(mount), p.Str(l[1]))
 	}
 	attach(p, mount, target)
 	setPropagation(p, mount, m.Options)

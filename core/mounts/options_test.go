@@ -85,7 +85,6 @@ func TestReadRefuses(t *testing.T) {
 		{specs.Mount{Destination: "/../", Type: "tmpfs"}, "mounts[0].destination: is the container's root itself"},
 		{specs.Mount{Destination: "/a"}, "mounts[0].type: is missing"},
 		{specs.Mount{Destination: "/a", Type: "bind"}, "mounts[0].source: is missing for a bind mount"},
-		{specs.Mount{Destination: "/a", Type: "cgroup"}, "mounts[0].type cgroup is not supported yet"},
 		{specs.Mount{Destination: "/a", Type: "proc", Options: []string{"tmpcopyup"}}, "mounts[0].options: tmpcopyup needs type tmpfs"},
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/b", Options: []string{"ridmap"}}, "mounts[0].options: ridmap without uidMappings and gidMappings takes those of a user namespace, and the container has none"},
 		{specs.Mount{Destination: "/a", Type: "bind", Source: "/b", UIDMappings: one}, "mounts[0].gidMappings: is missing: uidMappings is there"},

@@ -82,8 +82,6 @@ func (m *Mount) check() error {
 		return fault.Field(m.Field+".options", "tmpcopyup needs type tmpfs")
 	case !m.Bind && m.Type == "":
 		return fault.Field(m.Field+".type", "is missing")
-	case !m.Bind && m.Type == "cgroup":
-		return fault.Field("", "%s.type cgroup is not supported yet", m.Field)
 	}
 	return nil
 }

@@ -2,11 +2,13 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/cgroup"
 	"ocibox/core/clone"
+	"ocibox/core/mounts"
 )
 
 // cgroupsPath is the field that a container's cgroup comes from.
@@ -120,4 +122,34 @@ func makeGroup(g *cgroup.Group) []Action {
 		return err
 	}
 	return actions
+}
+
+// viewCgroups settles what is mounted for a mount of type cgroup.
+func (c *compiler) viewCgroups(list []*mounts.Mount) []*mounts.Mount {
+	h, g := c.host.Cgroups, c.plan.Cgroup
+	var hierarchies []mounts.Hierarchy
+	for i := range h.Legacy {
+		t := &h.Legacy[i]
+		one := mounts.Hierarchy{Name: strings.TrimPrefix(strings.Join(t.Controllers, ","), "name="), Type: "cgroup", Data: t.Controllers, Dir: t.Own, Locked: true}
+		if g != nil && g.Legacy[t.Controllers[0]] != "" {
+			one.Dir, one.Locked = g.Legacy[t.Controllers[0]], false
+		}
+		if len(t.Controllers) > 1 {
+			one.Links = t.Controllers
+		}
+		hierarchies = append(hierarchies, one)
+	}
+	if t := h.Unified; t != nil {
+		one := mounts.Hierarchy{Type: "cgroup2", Dir: t.Own, Locked: true}
+		if len(h.Legacy) > 0 {
+			one.Name = "unified"
+		}
+		if g != nil && g.Unified != "" {
+			one.Dir, one.Locked = g.Unified, false
+		}
+		hierarchies = append(hierarchies, one)
+	}
+	view, warnings := mounts.ViewCgroups(list, hierarchies, (c.new|c.joined)&unix.CLONE_NEWCGROUP != 0)
+	c.warn(warnings...)
+	return view
 }

@@ -179,6 +179,7 @@ func Compile(in Input) (*Plan, error) {
 	if err := c.findCgroup(); err != nil {
 		return nil, err
 	}
+	list.mounts = c.viewCgroups(list.mounts)
 	if err := c.findRdt(); err != nil {
 		return nil, err
 	}
