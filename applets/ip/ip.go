@@ -1,0 +1,238 @@
+// Package ip speaks the grammar of iproute2's ip and prints as that does, for
+// what containers need of it.
+package ip
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/applets/cli"
+	"ocibox/core/fault"
+	"ocibox/core/link"
+	"ocibox/core/netns"
+)
+
+// command is one command line: its global options, and what it works on.
+type command struct {
+	cli.Std
+	printer
+	family         uint8 // AF_UNSPEC, AF_INET or AF_INET6
+	details, stats int
+	brief, all     bool
+	numeric        bool
+	netns          string // -n
+	net            *link.Network
+	names          map[int32]string // of devices, once they are asked for
+	object         string           // for errors
+}
+
+// objects are the first words that there are; of those that begin as what is
+// typed, the first is meant, as in ip.
+var objects = [...]struct {
+	name string
+	run  func(c *command, args []string) error
+}{
+	{"route", (*command).route},
+	{"neighbor", (*command).neighbor},
+	{"neighbour", (*command).neighbor},
+	{"netns", (*command).namespaces},
+}
+
+// Exit statuses of ip.
+const (
+	refused = 2   // by the kernel
+	misused = 255 // the command line
+)
+
+// bad is a command line that means nothing.
+func bad(format string, args ...any) error {
+	return &cli.Failure{Status: misused, Err: fault.Op(nil, format, args...)}
+}
+
+// answer is err of a request to the kernel.
+func answer(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &cli.Failure{Status: refused, Err: err}
+}
+
+// option reads a global option, and says whether it takes the next word too.
+func (c *command) option(word, next string) (takes bool, err error) {
+	name := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
+	is := func(full string) bool { return name != "" && strings.HasPrefix(full, name) }
+	switch {
+	case name == "4":
+		c.family = unix.AF_INET
+	case name == "6":
+		c.family = unix.AF_INET6
+	case name == "0":
+		c.family = unix.AF_PACKET
+	case is("statistics"):
+		c.stats++
+	case is("details"):
+		c.details++
+	case is("oneline"):
+		c.oneline = true
+	case is("netns"):
+		c.netns = next
+		return true, nil
+	case is("Numeric"):
+		c.numeric = true
+	case is("all"):
+		c.all = true
+	case is("json"):
+		c.json = true
+	case is("pretty"):
+		c.pretty = true
+	case is("brief"):
+		c.brief = true
+	case is("color"), strings.HasPrefix(name, "c="), strings.HasPrefix(name, "color="):
+	default:
+		return false, bad("option %q is not known", word)
+	}
+	return false, nil
+}
+
+// Run is the applet.
+func Run(std cli.Std, args []string) error {
+	c := &command{Std: std}
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		var next string
+		if len(args) > 1 {
+			next = args[1]
+		}
+		takes, err := c.option(args[0], next)
+		if err != nil {
+			return err
+		}
+		args = args[1:]
+		if takes {
+			if len(args) == 0 {
+				return bad("the command line ends too early")
+			}
+			args = args[1:]
+		}
+	}
+	if len(args) == 0 {
+		return bad("what is it about? there are: route, neighbor, netns")
+	}
+	for _, o := range objects {
+		if !strings.HasPrefix(o.name, args[0]) {
+			continue
+		}
+		err := o.run(c, args[1:])
+		if c.net != nil {
+			c.net.Close()
+		}
+		if err == nil {
+			err = c.flush(std.Out)
+		}
+		if err != nil {
+			return &cli.CommandError{Command: strings.TrimSpace(o.name + " " + c.object), Err: err}
+		}
+		return nil
+	}
+	return bad("object %q is not known; there are: route, neighbor, netns", args[0])
+}
+
+// Syntax is what completion has to know of it.
+func Syntax() cli.Syntax {
+	return cli.Syntax{Flags: cli.NewFlags("ip", "OBJECT COMMAND…", "Show and change routes, neighbors and network namespaces.")}
+}
+
+// pick finds the first of names that word begins, or is, for those behind a
+// "="; "" if there is none.
+func pick(word string, names ...string) string {
+	for _, n := range names {
+		whole, only := strings.CutPrefix(n, "=")
+		if word == whole || !only && word != "" && strings.HasPrefix(n, word) {
+			return whole
+		}
+	}
+	return ""
+}
+
+// network is the namespace that the command is about.
+func (c *command) network() (*link.Network, error) {
+	if c.net != nil {
+		return c.net, nil
+	}
+	path := ""
+	if c.netns != "" {
+		var err error
+		if path, err = netns.Find(c.netns); err != nil {
+			return nil, err
+		}
+	}
+	net, err := link.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	c.net = net
+	return net, nil
+}
+
+// index is the number of a device.
+func (c *command) index(name string) (uint32, error) {
+	net, err := c.network()
+	if err != nil {
+		return 0, err
+	}
+	if err := link.CheckName(name); err != nil {
+		return 0, err
+	}
+	i, err := net.Index(name)
+	if errors.Is(err, unix.ENODEV) {
+		err = fault.Op(nil, "cannot find device %q", name)
+	}
+	return uint32(i), err
+}
+
+// device is the name of a device.
+func (c *command) device(index uint32) (string, error) {
+	if c.names == nil {
+		net, err := c.network()
+		if err != nil {
+			return "", err
+		}
+		if c.names, err = net.Names(); err != nil {
+			return "", err
+		}
+	}
+	if name := c.names[int32(index)]; name != "" {
+		return name, nil
+	}
+	return fmt.Sprintf("if%d", index), nil
+}
+
+// words are the rest of a command line.
+type words struct{ rest []string }
+
+func (w *words) more() bool { return len(w.rest) > 0 }
+
+// word takes the next; next does so where one has to follow.
+func (w *words) word() string {
+	s := w.rest[0]
+	w.rest = w.rest[1:]
+	return s
+}
+
+func (w *words) next() (string, error) {
+	if !w.more() {
+		return "", bad("the command line ends too early")
+	}
+	return w.word(), nil
+}
+
+// skip takes the next word if it is that one.
+func (w *words) skip(word string) bool {
+	if w.more() && w.rest[0] == word {
+		w.word()
+		return true
+	}
+	return false
+}
