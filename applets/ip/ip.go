@@ -214,25 +214,17 @@ type words struct{ rest []string }
 
 func (w *words) more() bool { return len(w.rest) > 0 }
 
-// word takes the next; next does so where one has to follow.
+// word takes the next one, which is there.
 func (w *words) word() string {
 	s := w.rest[0]
 	w.rest = w.rest[1:]
 	return s
 }
 
+// next takes the next one, where one has to follow.
 func (w *words) next() (string, error) {
 	if !w.more() {
 		return "", bad("the command line ends too early")
 	}
 	return w.word(), nil
-}
-
-// skip takes the next word if it is that one.
-func (w *words) skip(word string) bool {
-	if w.more() && w.rest[0] == word {
-		w.word()
-		return true
-	}
-	return false
 }
