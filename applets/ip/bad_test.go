@@ -124,6 +124,14 @@ func TestBad(t *testing.T) {
 	}
 }
 
+func TestHelp(t *testing.T) {
+	for _, line := range []string{"help", "-help", "--help", "route help", "n help", "netns help"} {
+		if r := ours(split(line)...); r.status != 0 || !strings.HasPrefix(r.out, "usage: ip ") || r.err != "" {
+			t.Errorf("ip %s: exit status %d, %q%q", line, r.status, r.out, r.err)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for _, c := range []struct {
 		word   string

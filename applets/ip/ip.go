@@ -32,14 +32,46 @@ type command struct {
 // objects are the first words that there are; of those that begin as what is
 // typed, the first is meant, as in ip.
 var objects = [...]struct {
-	name string
-	run  func(c *command, args []string) error
+	name  string
+	run   func(c *command, args []string) error
+	usage string
 }{
-	{"route", (*command).route},
-	{"neighbor", (*command).neighbor},
-	{"neighbour", (*command).neighbor},
-	{"netns", (*command).namespaces},
+	{"route", (*command).route, routeUsage},
+	{"neighbor", (*command).neighbor, neighborUsage},
+	{"neighbour", (*command).neighbor, neighborUsage},
+	{"netns", (*command).namespaces, netnsUsage},
 }
+
+const (
+	usage = `usage: ip [OPTION…] OBJECT [COMMAND [WORD…]]
+       ip OBJECT help
+objects: route, neighbor, netns; what an object or a command begins with is enough
+options: -4 -6 -f[amily] inet|inet6 -d[etails] -s[tatistics] -o[neline] -br[ief] -j[son] -p[retty] -N[umeric] -n[etns] NAME|FILE|PID -a[ll] -c[olor]
+`
+	routeUsage = `usage: ip route [list|flush] [root|match|exact PREFIX] [table ID|all] [vrf NAME] [dev NAME] [via ADDRESS] [src ADDRESS] [proto P] [type T] [scope S] [tos T] [metric N] [realms R] [cached]
+       ip route get ADDRESS [from ADDRESS] [iif NAME] [oif NAME] [vrf NAME] [tos T] [mark N] [uid N] [ipproto P] [sport N] [dport N] [fibmatch] [connected] [notify]
+       ip route add|append|prepend|change|replace|test|delete [TYPE] PREFIX [via [inet|inet6] ADDRESS] [dev NAME] [src ADDRESS] [metric N] [table ID] [vrf NAME]
+           [proto P] [scope S] [tos T] [onlink] [realms R] [pref low|medium|high] [expires N] [nhid N] [from PREFIX] [ttl-propagate enabled|disabled]
+           [mtu|advmss|rtt|rttvar|rto_min|window|cwnd|initcwnd|initrwnd|ssthresh|reordering|hoplimit|features|quickack|congctl|fastopen_no_cookie [lock] VALUE]
+           [nexthop [via ADDRESS] [dev NAME] [weight N] [onlink] [realms R]]…
+`
+	neighborUsage = `usage: ip neighbor [show|flush] [proxy] [[to] PREFIX] [dev NAME] [nud STATE] [unused] [vrf NAME] [master NAME] [nomaster]
+       ip neighbor add|change|replace|delete [proxy] ADDRESS dev NAME [lladdr ADDRESS] [nud STATE] [router] [use] [managed] [extern_learn] [protocol P]
+       ip neighbor get [proxy] ADDRESS dev NAME
+states: permanent, reachable, stale, noarp, none, incomplete, delay, probe, failed, all
+`
+	netnsUsage = `usage: ip netns [list]
+       ip netns add NAME
+       ip netns attach NAME PID
+       ip netns set NAME auto|NUMBER
+       ip [-all] netns delete [NAME]
+       ip netns identify [PID]
+       ip netns pids NAME
+       ip [-all] netns exec [NAME] COMMAND…
+       ip netns monitor
+       ip netns list-id [target-nsid NUMBER] [nsid NUMBER]
+`
+)
 
 // Exit statuses of ip.
 const (
@@ -69,8 +101,6 @@ func (c *command) option(word, next string) (takes bool, err error) {
 		c.family = unix.AF_INET
 	case name == "6":
 		c.family = unix.AF_INET6
-	case name == "0":
-		c.family = unix.AF_PACKET
 	case is("statistics"):
 		c.stats++
 	case is("details"):
@@ -79,6 +109,11 @@ func (c *command) option(word, next string) (takes bool, err error) {
 		c.oneline = true
 	case is("netns"):
 		c.netns = next
+		return true, nil
+	case is("family"):
+		if c.family = familyOf(next); c.family == unix.AF_UNSPEC {
+			return false, bad("family %q is neither inet nor inet6", next)
+		}
 		return true, nil
 	case is("Numeric"):
 		c.numeric = true
@@ -101,6 +136,12 @@ func (c *command) option(word, next string) (takes bool, err error) {
 func Run(std cli.Std, args []string) error {
 	c := &command{Std: std}
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		switch args[0] {
+		case "-help", "--help":
+			return c.tell(usage)
+		case "-V", "-Version", "--version":
+			return c.tell("ocibox ip " + cli.Version + "\n")
+		}
 		var next string
 		if len(args) > 1 {
 			next = args[1]
@@ -120,9 +161,15 @@ func Run(std cli.Std, args []string) error {
 	if len(args) == 0 {
 		return bad("what is it about? there are: route, neighbor, netns")
 	}
+	if args[0] == "help" {
+		return c.tell(usage)
+	}
 	for _, o := range objects {
 		if !strings.HasPrefix(o.name, args[0]) {
 			continue
+		}
+		if len(args) > 1 && args[1] == "help" {
+			return c.tell(o.usage)
 		}
 		err := o.run(c, args[1:])
 		if c.net != nil {
@@ -137,6 +184,11 @@ func Run(std cli.Std, args []string) error {
 		return nil
 	}
 	return bad("object %q is not known; there are: route, neighbor, netns", args[0])
+}
+
+func (c *command) tell(text string) error {
+	c.buf.WriteString(text)
+	return c.flush(c.Out)
 }
 
 // Syntax is what completion has to know of it.

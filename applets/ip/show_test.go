@@ -32,7 +32,7 @@ func TestRouteShow(t *testing.T) {
 		return
 	}
 	fill(t, routes)
-	for _, options := range []string{"", "-d", "-j", "-d -j", "-o", "-s", "-j -p", "-br", "-N", "-c=never"} {
+	for _, options := range []string{"", "-d", "-j", "-d -j", "-o", "-s", "-j -p", "-br", "-N", "-c=never", "-f inet6"} {
 		for _, family := range []string{"", "-4", "-6"} {
 			for _, selector := range []string{"", "table all", "table local", "table 100", "table 1000", "default", "dev d0", "via 10.0.0.2", "proto static",
 				"type blackhole", "scope link", "root 198.51.0.0/16", "match 198.51.100.7", "exact 192.0.2.0/24", "10.0.0.0/24", "src 10.0.0.1",

@@ -21,6 +21,22 @@ func open(t *testing.T) *Network {
 	return n
 }
 
+// ready is the test's network with a device that has an address and is up; it
+// gives the device's number.
+func ready(t *testing.T) (*Network, int32) {
+	t.Helper()
+	bundletest.Veth(t, "v0", "v1")
+	bundletest.AddAddress(t, "v0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE)
+	bundletest.SetLink(t, "v0", 1500)
+	bundletest.SetLink(t, "v1", 1500)
+	n := open(t)
+	index, err := n.Index("v0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, index
+}
+
 // What the kernel says of a list that it refuses comes with the error.
 func TestRefusedList(t *testing.T) {
 	if !bundletest.OwnNetwork(t) {
@@ -36,15 +52,7 @@ func TestRoutes(t *testing.T) {
 	if !bundletest.OwnNetwork(t) {
 		return
 	}
-	bundletest.Veth(t, "v0", "v1")
-	bundletest.AddAddress(t, "v0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE)
-	bundletest.SetLink(t, "v0", 1500)
-	bundletest.SetLink(t, "v1", 1500)
-	n := open(t)
-	index, err := n.Index("v0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n, index := ready(t)
 	route := func(via ...string) *Route {
 		r := &Route{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: 24, Protocol: unix.RTPROT_STATIC, Type: unix.RTN_UNICAST}}
 		r.SetTable(1000)
@@ -102,14 +110,7 @@ func TestNeighborRefused(t *testing.T) {
 	if !bundletest.OwnNetwork(t) {
 		return
 	}
-	bundletest.Veth(t, "v0", "v1")
-	bundletest.AddAddress(t, "v0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE)
-	bundletest.SetLink(t, "v0", 1500)
-	n := open(t)
-	index, err := n.Index("v0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	n, index := ready(t)
 	entry := func(hardware ...byte) *Neighbor {
 		e := &Neighbor{NdMsg: unix.NdMsg{Family: unix.AF_INET, Ifindex: index, State: unix.NUD_PERMANENT}}
 		e.Add(unix.NDA_DST, []byte{192, 0, 2, 2})
