@@ -18,21 +18,29 @@ import (
 // Its value is the namespace that it came from.
 const networkEnv = "BUNDLETEST_NETWORK"
 
-// OwnNetwork says whether this process has a network namespace to itself. If
-// it has not, the test is run again in one that has: the caller returns. A
-// plain user's is root of a user namespace, too.
+// mountEnv is the same of the mount namespace.
+const mountEnv = "BUNDLETEST_MOUNTS"
+
+// OwnNetwork says whether this process has a network namespace to itself, and a
+// mount namespace from which nothing gets out. If it has not, the test is run
+// again in one that has: the caller returns. A plain user's is root of a user
+// namespace, too.
 func OwnNetwork(t *testing.T) bool {
 	t.Helper()
-	own := network(t, "self")
+	own, ownMount := space(t, "self", "net"), space(t, "self", "mnt")
 	if from := os.Getenv(networkEnv); from != "" {
-		if own == from || own == network(t, "1") {
+		if own == from || own == space(t, "1", "net") {
 			t.Fatalf("the network namespace %s is the host's", own)
 		}
+		if ownMount == os.Getenv(mountEnv) || ownMount == space(t, "1", "mnt") {
+			t.Fatalf("the mount namespace %s is the host's", ownMount)
+		}
+		must(t, unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 		return true
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), networkEnv+"="+own)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	cmd.Env = append(os.Environ(), networkEnv+"="+own, mountEnv+"="+ownMount)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
@@ -50,11 +58,19 @@ func OwnNetwork(t *testing.T) bool {
 	return false
 }
 
-// network is the network namespace of a process, or "" where that may not be
-// seen.
-func network(t *testing.T, pid string) string {
+// Tmpfs covers a directory of the test's own mount namespace with an empty one.
+func Tmpfs(t *testing.T, dir string) {
 	t.Helper()
-	ns, err := os.Readlink("/proc/" + pid + "/ns/net")
+	if os.Getenv(mountEnv) == "" {
+		t.Fatal("the test has no mount namespace to itself")
+	}
+	must(t, unix.Mount("test", dir, "tmpfs", 0, ""))
+}
+
+// space is the namespace of a process, or "" where that may not be seen.
+func space(t *testing.T, pid, kind string) string {
+	t.Helper()
+	ns, err := os.Readlink("/proc/" + pid + "/ns/" + kind)
 	if err != nil && !errors.Is(err, os.ErrPermission) {
 		t.Fatal(err)
 	}

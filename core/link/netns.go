@@ -96,21 +96,3 @@ func (n *network) same(other *network) (bool, error) {
 	b, err := other.file.Stat()
 	return err == nil && os.SameFile(a, b), err
 }
-
-// maxDumps bounds how often a list is asked for that changes meanwhile.
-const maxDumps = 100
-
-// request sends an rtnetlink message and gives the payloads of the answers.
-func (n *network) request(kind uint16, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
-	for tries := 1; ; tries++ {
-		r := nl.NewNetlinkRequest(int(kind), flags)
-		r.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: n.sock}
-		for _, d := range data {
-			r.AddData(d)
-		}
-		answers, err := r.Execute(unix.NETLINK_ROUTE, 0)
-		if tries == maxDumps || !errors.Is(err, nl.ErrDumpInterrupted) {
-			return answers, err
-		}
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,9 +148,6 @@ func (c *compiler) stdio() {
 	}
 }
 
-// defaultPath is where a program is looked for when process.env has no PATH.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 func (c *compiler) exec() {
 	proc := c.spec.Process
 	env := environ(proc.Env)
@@ -160,28 +156,8 @@ func (c *compiler) exec() {
 	}
 	name := proc.Args[0]
 	c.p.Begin("process.args[0]", "")
-	c.plan.Paths = candidates(name, env)
+	c.plan.Paths = clone.SearchPath(name, env)
 	c.p.Exec(c.plan.Paths, proc.Args, env)
-}
-
-// candidates are the paths to try for a program, as execvp(3) does.
-func candidates(name string, env []string) []string {
-	if strings.Contains(name, "/") {
-		return []string{name}
-	}
-	search := defaultPath
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, "PATH="); ok {
-			search = v
-		}
-	}
-	var paths []string
-	for dir := range strings.SplitSeq(search, ":") {
-		if dir != "" {
-			paths = append(paths, path.Join(dir, name))
-		}
-	}
-	return paths
 }
 
 // environ is env with the last value of each variable, in the place of its
