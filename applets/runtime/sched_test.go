@@ -176,7 +176,7 @@ func TestBadScheduler(t *testing.T) {
 		{name: "no io class", edit: io("", 1), want: []string{"process.ioPriority.class: is missing"}},
 		{name: "unknown io class", edit: io("IOPRIO_CLASS_NONE", 1), want: []string{`process.ioPriority.class: "IOPRIO_CLASS_NONE" is no class`}},
 		{name: "io priority", edit: io(specs.IOPRIO_CLASS_BE, 8), want: []string{"process.ioPriority.priority: 8 is not in 0…7"}},
-		{name: "io real time for nobody", edit: io(specs.IOPRIO_CLASS_RT, 1), want: []string{"process.ioPriority IOPRIO_CLASS_RT: ioprio_set(): operation not permitted", "hint: "}, who: onlyPlain},
+		{name: "io real time for nobody", edit: io(specs.IOPRIO_CLASS_RT, 1), want: []string{"process.ioPriority IOPRIO_CLASS_RT: ioprio_set(IOPRIO_WHO_PROCESS): operation not permitted", "hint: "}, who: onlyPlain},
 		{name: "no CPU list", edit: cpus("0-x", ""), want: []string{`process.execCPUAffinity.initial: "0-x" is neither a number nor a range`}},
 		{name: "no CPU", edit: cpus("0", ","), want: []string{`process.execCPUAffinity.final: "," names no CPU`}},
 		{name: "far CPU", edit: cpus("", "8192"), want: []string{"process.execCPUAffinity.final: 8192 is more than 8191"}},
