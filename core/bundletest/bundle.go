@@ -28,6 +28,9 @@ type Bundle struct {
 	State string // the state folder, for --root
 	// Globals are options before the command, besides --root.
 	Globals []string
+	// Around, if any, is a program with its arguments that every command is put
+	// through.
+	Around []string
 
 	t    *testing.T
 	top  string // holds them all
@@ -44,7 +47,7 @@ func New(t *testing.T, u User) *Bundle {
 		t.Fatal(err)
 	}
 	// With what follows, no name is the beginning of another.
-	b := &Bundle{u, filepath.Base(top) + "-c", filepath.Join(top, "bundle"), filepath.Join(top, "state"), nil, t, top, filepath.Join(top, "ocibox")}
+	b := &Bundle{u, filepath.Base(top) + "-c", filepath.Join(top, "bundle"), filepath.Join(top, "state"), nil, nil, t, top, filepath.Join(top, "ocibox")}
 	t.Cleanup(b.remove)
 	must(t, os.Chmod(top, 0o755))
 	must(t, os.MkdirAll(b.Path(), 0o755))

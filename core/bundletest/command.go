@@ -39,11 +39,14 @@ func (b *Bundle) Command(args ...string) *Cmd {
 	c.Env = []string{cliEnv + "=1", "PATH=/usr/bin:/bin"}
 	c.Stdout, c.Stderr = c.out, c.err
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: b.cred}
+	if len(b.Around) > 0 {
+		c.Through(b.Around[0], b.Around[1:]...)
+	}
 	return c
 }
 
 // Through makes a program inside, here outside, execute the command: "limited",
-// "sysctl", "as-root" or "isolated".
+// "sysctl", "as-root", "cgroups" or "isolated".
 func (c *Cmd) Through(program string, args ...string) *Cmd {
 	c.Args = append(append([]string{program, markSign, program}, args...), c.Args...)
 	return c

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,4 +159,29 @@ func tree(path string) int {
 	slices.Sort(seen)
 	fmt.Println(strings.Join(seen, "\n"))
 	return result(0, err)
+}
+
+// otherCgroups executes a command in a mount namespace in which /sys/fs/cgroup
+// is an empty directory ("none"), read-only ("ro"), or version 2's alone ("v2").
+func otherCgroups(how string, args []string) int {
+	runtime.LockOSThread() // which alone is in the namespace
+	const dir = "/sys/fs/cgroup"
+	err := unix.Unshare(unix.CLONE_NEWNS)
+	if err == nil {
+		err = unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, "")
+	}
+	switch {
+	case err != nil:
+	case how == "none":
+		err = unix.Mount("tmpfs", dir, "tmpfs", 0, "")
+	case how == "ro":
+		err = unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	case how == "v2":
+		if err = unix.Mount("cgroup2", dir, "cgroup2", 0, ""); err == unix.EBUSY {
+			err = nil // it is there
+		}
+	default:
+		err = fmt.Errorf("%s: no such mount of cgroups", how)
+	}
+	return execute(args, err)
 }

@@ -36,19 +36,6 @@ func without(r Request, why *fault.Error) (*Group, []string, error) {
 	return nil, warnings, nil
 }
 
-// Asked is the first field of r that asks for something, or "". A limit of 0 or
-// less is none.
-func Asked(r *specs.LinuxResources) string {
-	if r == nil {
-		return ""
-	}
-	limits := *r
-	if denyAll(r.Devices) {
-		limits.Devices = nil
-	}
-	return asked(reflect.ValueOf(limits), "linux.resources")
-}
-
 // denyAll says whether the rules are the one that `runtime spec` writes.
 func denyAll(rules []specs.LinuxDeviceCgroup) bool {
 	return len(rules) == 1 && !rules[0].Allow && (rules[0].Type == "" || rules[0].Type == "a") && rules[0].Major == nil && rules[0].Minor == nil

@@ -2,6 +2,7 @@ package container
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -40,7 +41,7 @@ func (s Store) Update(id string, u Update) error {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
-	if cgroup.Asked(u.Resources) != "" {
+	if u.Resources != nil && !reflect.DeepEqual(*u.Resources, specs.LinuxResources{}) {
 		if err := c.limit(spec.Linux, u.Resources); err != nil {
 			return err
 		}
