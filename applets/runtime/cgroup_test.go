@@ -338,6 +338,11 @@ func TestCgroupHosts(t *testing.T) {
 func TestCgroupsPath(t *testing.T) {
 	t.Parallel()
 	b := bundletest.New(t, bundletest.Root(t))
+	h, err := cgroup.Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounted2 := h.Unified != nil
 	top := "/" + b.ID + "-top"
 	t.Cleanup(func() {
 		// Those above the container's are whoever's that named them.
@@ -364,6 +369,9 @@ func TestCgroupsPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(data)) {
+			if strings.HasPrefix(line, "0::") && !mounted2 {
+				continue // version 2 is there, and mounted nowhere
+			}
 			if at := strings.TrimSpace(line[strings.LastIndexByte(line, ':')+1:]); at != filepath.Clean(path) {
 				t.Errorf("%s: it is in %s", path, line)
 			}
