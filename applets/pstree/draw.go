@@ -323,16 +323,25 @@ func (d *drawer) arguments(args []string) {
 		text, room := visible(a), d.width
 		if !cut {
 			d.put(" ")
-		}
-		if !cut && i < len(args)-1 {
 			room -= len("...") + 1
 		}
-		if d.width > 0 && d.column+len(text) >= room {
+		if d.width > 0 && d.column+reckoned(a) >= room {
 			d.put("...")
 			return
 		}
 		d.put(text)
 	}
+}
+
+// reckoned is what psmisc takes for the columns of a text, before it is made
+// visible: a backslash counts as one, though it is drawn as two.
+func reckoned(s string) (columns int) {
+	for _, c := range []byte(s) {
+		if columns++; c < ' ' || c > '~' {
+			columns += len("\\000") - 1
+		}
+	}
+	return columns
 }
 
 // visible is a text with every byte that is not printable ASCII as an octal
