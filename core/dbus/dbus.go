@@ -7,10 +7,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 )
@@ -38,7 +41,7 @@ func Is(err error, name string) bool {
 
 // Conn is a connection. It is for one goroutine.
 type Conn struct {
-	conn    net.Conn
+	conn    *os.File
 	direct  bool // to systemd itself, with nobody else and no bus behind it
 	r       *bufio.Reader
 	serial  uint32
@@ -57,16 +60,13 @@ func Dial(addresses string, timeout time.Duration) (*Conn, error) {
 			err = parseErr
 			continue
 		}
-		conn, dialErr := net.DialTimeout("unix", path, timeout)
+		conn, dialErr := dial(path, timeout)
 		if dialErr != nil {
-			err = fault.Op(cause(dialErr), "connect to %s", path)
+			err = fault.Op(dialErr, "connect to %s", path)
 			continue
 		}
 		c := &Conn{conn: conn, direct: strings.HasSuffix(path, "/systemd/private"), r: bufio.NewReader(conn)}
-		err = conn.SetDeadline(time.Now().Add(timeout))
-		if err == nil {
-			err = c.authenticate()
-		}
+		err = c.authenticate()
 		if err == nil && !c.direct {
 			_, err = c.Call(daemon, "/org/freedesktop/DBus", daemon+".Hello")
 		}
@@ -124,14 +124,39 @@ func unescape(value string) (string, bool) {
 	return first + string([]byte{byte(b)}) + rest, ok && err == nil
 }
 
-// cause is the error below what package net says around it.
-func cause(err error) error {
-	var op *net.OpError
-	for errors.As(err, &op) {
-		err = op.Err
+// dial connects to a unix socket by timeout, after which nothing on it takes
+// longer either.
+func dial(path string, timeout time.Duration) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
 	}
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner // of os.SyscallError
+	// It waits for room in the backlog, as long as a send may take.
+	limit := unix.NsecToTimeval(int64(timeout))
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
+	for again := err == nil; again; again = err == unix.EINTR {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	}
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), path)
+	if err := f.SetDeadline(time.Now().Add(timeout)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// cause is the error without the file's name.
+func cause(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
 	}
 	return err
 }
