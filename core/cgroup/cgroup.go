@@ -34,8 +34,10 @@ type Request struct {
 	Path      string // linux.cgroupsPath, or ""
 	Resources *specs.LinuxResources
 	Manager   Manager
-	// Annotations hold org.systemd.property.*, for Systemd.
+	// Annotations hold org.systemd.property.*, and Systemd is the service, for
+	// the Manager of that name.
 	Annotations map[string]string
+	Systemd     *Service
 	// Privileged says that the caller is root of the host: to all others a
 	// cgroup that was not asked for is worth having, and no reason to fail.
 	Privileged bool
@@ -46,9 +48,12 @@ type Request struct {
 type Group struct {
 	Manager Manager           `json:"manager"`
 	Unit    string            `json:"unit,omitempty"`    // systemd's name for it
+	Bus     string            `json:"bus,omitempty"`     // where that systemd is reached, Service.Bus
 	Unified string            `json:"unified,omitempty"` // its directory in version 2, or ""
 	Legacy  map[string]string `json:"legacy,omitempty"`  // its directories in version 1, by controller
 	path    string            // linux.cgroupsPath it was made for, or ""
+	unit    []Property        // that the unit is made with
+	version int               // of systemd, 0 before it was asked for
 }
 
 // Limit is one write to a file of a cgroup.

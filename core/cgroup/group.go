@@ -95,6 +95,17 @@ func mkdirs(dir string, made []string) ([]string, error) {
 	return made, fault.Op(err, "make the cgroup %s", dir)
 }
 
+// Vacant refuses a group in which somebody has something already. It is to be
+// asked before anything is made: undoing that ends all processes of the group.
+func (g *Group) Vacant() error {
+	for _, dir := range g.Dirs() {
+		if err := vacant(dir); err != nil {
+			return g.in(err)
+		}
+	}
+	return nil
+}
+
 // vacant refuses a group with processes, and one in which none would run.
 func vacant(dir string) error {
 	pids, err := pidsBelow(dir)

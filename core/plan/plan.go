@@ -56,6 +56,7 @@ type Host struct {
 	// config.json that asks for it.
 	Resctrl func() (string, error)
 	Cgroups cgroup.Host
+	Systemd *cgroup.Service // that makes the cgroup, or nil
 	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
 	KernelMounts []string
 }
