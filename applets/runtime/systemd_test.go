@@ -72,7 +72,7 @@ func systemd(t *testing.T, slice string) *dbustest.Bus {
 func TestSystemd(t *testing.T) {
 	slice := fmt.Sprintf("ociboxtest%d.slice", os.Getpid())
 	bus := systemd(t, slice)
-	b := bundletest.New(t)
+	b := bundletest.New(t, bundletest.Root(t))
 	command := func(args ...string) bundletest.Result {
 		t.Helper()
 		c := b.Command(append([]string{"--systemd-cgroup"}, args...)...)
@@ -99,16 +99,16 @@ func TestSystemd(t *testing.T) {
 		"annotations.org.systemd.property.CollectMode   property CollectMode = 'inactive-or-failed'",
 		"property DevicePolicy = 'strict'",
 	} {
-		if out := must("explain"); !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(row), " ")) {
+		if out := must("explain", "-b", b.Dir); !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(row), " ")) {
 			t.Errorf("explain does not have %s:\n%s", row, out)
 		}
 	}
-	must("create", "c")
+	must("create", "-b", b.Dir, "c")
 	must("start", "c")
 	if out := must("ps", "-f", "json", "c"); out == "[]\n" {
 		t.Error("ps: there is nobody in the cgroup")
 	}
-	if r := command("create", "c2"); r.Status != 0 {
+	if r := command("create", "-b", b.Dir, "c2"); r.Status != 0 {
 		t.Errorf("another of the same path but for its id: %s", r.Err)
 	}
 	must("delete", "c2")
@@ -132,8 +132,8 @@ func TestSystemd(t *testing.T) {
 			s.Process.Args = b.Args("still")
 			s.Linux.CgroupsPath = slice + ":box:same"
 		})
-		must("run", "-d", "first")
-		if r := command("create", "second"); r.Status != 1 || !strings.Contains(r.Err, "linux.cgroupsPath: the cgroup ") || !strings.Contains(r.Err, "is there already, with process") {
+		must("run", "-d", "-b", b.Dir, "first")
+		if r := command("create", "-b", b.Dir, "second"); r.Status != 1 || !strings.Contains(r.Err, "linux.cgroupsPath: the cgroup ") || !strings.Contains(r.Err, "is there already, with process") {
 			t.Errorf("exit status %d: %s", r.Status, r.Err)
 		}
 		if out := must("state", "first"); !strings.Contains(out, `"running"`) {
@@ -143,7 +143,7 @@ func TestSystemd(t *testing.T) {
 	})
 	t.Run("failed unit", func(t *testing.T) {
 		bus.Start = func(string, []int) error { return errors.New("failed") }
-		if r := command("create", "c"); r.Status != 1 || !strings.Contains(r.Err, `the job StartTransientUnit ended as "failed"`) {
+		if r := command("create", "-b", b.Dir, "c"); r.Status != 1 || !strings.Contains(r.Err, `the job StartTransientUnit ended as "failed"`) {
 			t.Errorf("exit status %d: %s", r.Status, r.Err)
 		}
 	})
@@ -153,8 +153,9 @@ func TestNoSystemd(t *testing.T) {
 	if _, err := os.Lstat("/run/systemd/system"); err == nil {
 		t.Skip("needs a host without systemd")
 	}
-	bundletest.EachUser(t, func(t *testing.T, b *bundletest.Bundle) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
 		b.Write(nil)
-		b.Fails([]string{"--systemd-cgroup: connect to /", "bus", ": no systemd runs here", "--cgroup-manager cgroupfs makes cgroups without it"}, "--systemd-cgroup", "create", "c")
+		b.Fails([]string{"--systemd-cgroup: connect to /", "bus", ": no systemd runs here", "--cgroup-manager cgroupfs makes cgroups without it"}, "--systemd-cgroup", "create", "-b", b.Dir, "c")
 	})
 }
