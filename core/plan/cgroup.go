@@ -2,12 +2,14 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/cgroup"
 	"ocibox/core/clone"
+	"ocibox/core/idmap"
 	"ocibox/core/mounts"
 )
 
@@ -68,18 +70,37 @@ func (c *compiler) makeCgroup() []Action {
 	case g == nil:
 		return nil
 	case c.adopts():
-		return c.startUnit()
+		return append(c.startUnit(), c.delegate()...)
 	}
 	actions := makeGroup(g)
-	if len(c.limits) == 0 {
-		return actions
-	}
 	for _, l := range c.limits {
 		actions = append(actions, Action{Field: l.Field, Text: l.String()})
 	}
-	// The writes are one thing to do, which tells by itself which failed.
-	actions[len(actions)-1].Do = func(int) error { return g.Set(c.limits) }
-	return actions
+	if len(c.limits) > 0 {
+		// The writes are one thing to do, which tells by itself which failed.
+		actions[len(actions)-1].Do = func(int) error { return g.Set(c.limits) }
+	}
+	return append(actions, c.delegate()...)
+}
+
+// delegate gives the cgroup of version 2 to the root of the container's own user
+// namespace, where it can reach no other: it has a cgroup namespace of its own,
+// in which a cgroup mount can be written to. What a plain user makes is its own.
+func (c *compiler) delegate() []Action {
+	g := c.plan.Cgroup
+	if g.Unified == "" || !c.newUser || c.new&unix.CLONE_NEWCGROUP == 0 || !c.writesCgroups || c.host.Userns || c.host.Self.EUID != 0 {
+		return nil
+	}
+	uid, ok := idmap.HostID(c.spec.Linux.UIDMappings, 0)
+	gid, both := idmap.HostID(c.spec.Linux.GIDMappings, 0)
+	if !ok || !both {
+		return nil // nobody is root there
+	}
+	return []Action{{
+		Field: cgroupsPath,
+		Text:  fmt.Sprintf("chown(%q, %d, %d), and the files there that /sys/kernel/cgroup/delegate lists", g.Unified, uid, gid),
+		Do:    func(int) error { return g.Own(int(uid), int(gid)) },
+	}}
 }
 
 // joinCgroup brings the child into the cgroup: into that of version 2 by its
@@ -157,6 +178,9 @@ func makeGroup(g *cgroup.Group) []Action {
 // viewCgroups settles what is mounted for a mount of type cgroup.
 func (c *compiler) viewCgroups(list []*mounts.Mount) []*mounts.Mount {
 	h, g := c.host.Cgroups, c.plan.Cgroup
+	c.writesCgroups = slices.ContainsFunc(list, func(m *mounts.Mount) bool {
+		return m.Type == "cgroup" && !m.Bind && m.Attr.Set&unix.MOUNT_ATTR_RDONLY == 0
+	})
 	var hierarchies []mounts.Hierarchy
 	for i := range h.Legacy {
 		t := &h.Legacy[i]

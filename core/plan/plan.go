@@ -155,6 +155,8 @@ type compiler struct {
 	nproc     uint64                 // hard RLIMIT_NPROC of the caller, if late
 	tty       clone.Reg
 	proc      clone.Reg // procfs to write to; 0 if there is nothing to write
+
+	writesCgroups bool // a mount of type cgroup is not read-only
 }
 
 // Compile checks the config.json and makes the plan. It does not touch the
