@@ -32,6 +32,9 @@ type drawer struct {
 	out   *bufio.Writer
 
 	column int // of the line so far; escape sequences count for nothing
+
+	top *node  // of the tree
+	uid uint32 // taken for that of what is above it
 }
 
 // put adds text. In the last column is a +, and what comes then is left out.
@@ -74,8 +77,11 @@ type level struct {
 	more   bool // there are children yet to come
 }
 
-// tree draws the tree of n.
-func (d *drawer) tree(n *node) { d.draw(n, nil, 1, "") }
+// tree draws the tree of n. Its user is told of if it is not the one given.
+func (d *drawer) tree(n *node, uid uint32) {
+	d.top, d.uid = n, uid
+	d.draw(n, nil, 1, "")
+}
 
 // vertical says whether each process has a line of its own.
 func (d *drawer) vertical() bool { return d.args || d.labels }
@@ -237,8 +243,14 @@ func (d *drawer) infos(n *node) []string {
 		infos = append(infos, strconv.Itoa(n.group))
 	}
 	above := n.parent
-	if d.users && above != nil && above.pid > 0 && above.uid != n.uid {
-		infos = append(infos, d.userName(n.uid))
+	if d.users {
+		uid := d.uid
+		if n != d.top {
+			uid = above.uid
+		}
+		if n.uid != uid {
+			infos = append(infos, d.userName(n.uid))
+		}
 	}
 	if d.changes && above != nil && above.pid > 0 {
 		for i, k := range namespace.Kinds {
@@ -296,7 +308,7 @@ func (d *drawer) byUser(n *node, uid uint32, count *int) {
 		}
 		above := n.parent
 		n.parent = nil
-		d.tree(n)
+		d.tree(n, uid)
 		n.parent = above
 		return
 	}

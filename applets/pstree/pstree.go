@@ -149,7 +149,7 @@ func show(std cli.Std, o *options, from string) error {
 		for _, s := range p.split(o.spaces) {
 			fmt.Fprintf(d.out, "[%d]\n", s.id.Ino)
 			for _, n := range s.trees {
-				d.tree(n)
+				d.tree(n, 0)
 			}
 		}
 	default:
@@ -160,7 +160,7 @@ func show(std cli.Std, o *options, from string) error {
 		if o.parents {
 			n = n.alone()
 		}
-		d.tree(n)
+		d.tree(n, 0)
 	}
 	if err := d.out.Flush(); err != nil {
 		return fault.Op(err, "print the tree")

@@ -119,7 +119,7 @@ func settle(t *testing.T, pid int) {
 func psmisc(t *testing.T, width int, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("pstree", args...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("COLUMNS=%d", width), "LC_ALL=C")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("COLUMNS=%d", width), "LC_ALL=C", "TERM=xterm") // which -H asks for
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("pstree %q: %v", args, err)
