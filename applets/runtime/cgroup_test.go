@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -416,6 +417,58 @@ func TestExecCgroup(t *testing.T) {
 	// What is below goes with the container.
 	b.Must("delete", "--force", b.ID)
 	nothingLeft(t, b)
+}
+
+// The root of a user namespace has the container's cgroup for its own, if there
+// is a mount to write to it by; in one that is read-only it makes nothing.
+func TestDelegatedCgroup(t *testing.T) {
+	t.Parallel()
+	b := bundletest.New(t, bundletest.Root(t))
+	b.Around = []string{"cgroups", "v2"}
+	b.Give(100000, 200000)
+	for option, status := range map[string]int{"rw": 0, "ro": 99} {
+		b.Write(func(s *specs.Spec) {
+			remap(s)
+			s.Process.Args = b.Args("subgroup", "/sys/fs/cgroup/child")
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{option}})
+		})
+		r := b.Runtime("run", "--bundle", b.Dir, b.ID)
+		if r.Status != status || status == 0 && r.Out != "/child\n" || status != 0 && !strings.Contains(r.Err, "read-only file system") {
+			t.Errorf("%s: %+v", option, r)
+		}
+		nothingLeft(t, b)
+	}
+}
+
+// A container in a container has its cgroup below that one's.
+func TestNestedCgroup(t *testing.T) {
+	t.Parallel()
+	outer := bundletest.New(t, bundletest.Root(t))
+	outer.Around = []string{"cgroups", "v2"}
+	inner := bundletest.New(t, bundletest.Root(t))
+	inner.Write(func(s *specs.Spec) { s.Process.Args = inner.Args("kernel", "/proc/self/cgroup") })
+	var all []string
+	for _, c := range capability.ListKnown() {
+		if has(t, int(c)) {
+			all = append(all, "CAP_"+strings.ToUpper(c.String()))
+		}
+	}
+	outer.Write(func(s *specs.Spec) {
+		c := inner.Command("run", "--bundle", inner.Dir, inner.ID)
+		s.Root.Path = "/"
+		s.Process.Args = append([]string{c.Path}, c.Args[1:]...)
+		s.Process.Env = c.Env
+		s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all}
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"})
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	})
+	k := bundletest.ReadKernel(t, outer.Must("run", "--bundle", outer.Dir, outer.ID))
+	if got, want := k.Files["/proc/self/cgroup"], "0::/"+inner.ID; !strings.HasSuffix(strings.TrimSpace(got), want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	nothingLeft(t, outer)
+	nothingLeft(t, inner)
 }
 
 // state.json has what delete needs, also if a reboot took the cgroup away.
