@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -380,6 +381,10 @@ func TestCgroupsPath(t *testing.T) {
 		other := bundletest.New(t, bundletest.Root(t))
 		other.Write(func(s *specs.Spec) { s.Linux.CgroupsPath = path })
 		other.Fails([]string{"linux.cgroupsPath: ", "is there already, with process "}, "create", "--bundle", other.Dir, other.ID)
+		nothingLeft(t, other)
+		if status := b.Query().Status; status != specs.StateRunning {
+			t.Errorf("%s: whose it is, is %s now", path, status)
+		}
 		b.Must("delete", "--force", b.ID)
 	}
 	b.Write(func(s *specs.Spec) { s.Linux.CgroupsPath = "/" })
@@ -416,6 +421,79 @@ func TestExecCgroup(t *testing.T) {
 	execFails(t, b.Runtime("exec", "--cgroup", "memory:sub", b.ID, "/init"), "no cgroup of version 1 with memory")
 	// What is below goes with the container.
 	b.Must("delete", "--force", b.ID)
+	nothingLeft(t, b)
+}
+
+// A plain user has a cgroup for the container where one was delegated, and is
+// told of what is missing where it was not.
+func TestCgroupUser(t *testing.T) {
+	t.Parallel()
+	b := bundletest.New(t, bundletest.Plain(t))
+	b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("echo", "it runs") })
+	if r := b.Runtime("run", "--bundle", b.Dir, b.ID); r.Status != 0 || r.Out != "it runs\n" {
+		t.Errorf("%+v", r)
+	}
+	for field, resources := range map[string]string{"linux.resources.pids.limit": `{"pids": {"limit": 5}}`, "linux.resources.memory.limit": `{"memory": {"limit": 500000000}}`} {
+		b.Write(func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{}
+			if err := json.Unmarshal([]byte(resources), s.Linux.Resources); err != nil {
+				t.Fatal(err)
+			}
+		})
+		b.Fails([]string{"runtime run: " + field + ": takes a cgroup, and this user may not make one: write to /"}, "run", "--bundle", b.Dir, b.ID)
+	}
+	h, err := cgroup.Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 || h.Unified == nil || h.Unified.ReadOnly {
+		t.Skip("needs root and version 2, to delegate a cgroup")
+	}
+	name := fmt.Sprintf("user-%d.slice", os.Getpid())
+	top := h.Unified.Mount + "/" + name
+	own := top + "/shell"
+	// The files of cgroups(7), "Delegation containment".
+	for _, dir := range []string{top, own} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Rmdir(dir); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, file := range []string{"", "/cgroup.procs", "/cgroup.subtree_control"} {
+			if err := os.Chown(dir+file, int(b.UID), int(b.GID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	at, err := os.Open(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	inside := func(args ...string) bundletest.Result {
+		c := b.Command(args...)
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(at.Fd())
+		return c.Run()
+	}
+	b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("sleep") })
+	if r := inside("run", "--detach", "--bundle", b.Dir, b.ID); r.Status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(b.Query().Pid) + "/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "0::/" + name + "/" + b.ID + "\n"; !strings.Contains(string(data), want) {
+		t.Errorf("%s, want %s", data, want)
+	}
+	for _, args := range [][]string{{"pause", b.ID}, {"resume", b.ID}, {"delete", "--force", b.ID}} {
+		if r := inside(args...); r.Status != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
 	nothingLeft(t, b)
 }
 

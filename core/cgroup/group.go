@@ -61,7 +61,7 @@ func (g *Group) Make() (undo func() error, err error) {
 			return fail(err)
 		}
 		if len(made) == before {
-			if err := vacant(dir); err != nil {
+			if err := g.vacant(dir); err != nil {
 				return fail(err)
 			}
 		}
@@ -95,18 +95,14 @@ func mkdirs(dir string, made []string) ([]string, error) {
 	return made, fault.Op(err, "make the cgroup %s", dir)
 }
 
-// Vacant refuses a group in which somebody has something already. It is to be
-// asked before anything is made: undoing that ends all processes of the group.
-func (g *Group) Vacant() error {
-	for _, dir := range g.Dirs() {
-		if err := vacant(dir); err != nil {
-			return g.in(err)
-		}
-	}
-	return nil
+// vacant refuses a group with processes, and one in which none would run. It is
+// somebody else's then, and neither Kill nor Remove do anything to it.
+func (g *Group) vacant(dir string) error {
+	err := vacant(dir)
+	g.taken = g.taken || err != nil
+	return err
 }
 
-// vacant refuses a group with processes, and one in which none would run.
 func vacant(dir string) error {
 	pids, err := pidsBelow(dir)
 	if err != nil {

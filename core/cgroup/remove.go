@@ -14,9 +14,12 @@ import (
 const ending = 2 * time.Second
 
 // Remove removes the group's directories and those below, and has systemd stop
-// its unit. One that is gone, as
-// all are after a reboot, is no error; one with processes is.
+// its unit. One that is gone, as all are after a reboot, is no error; one with
+// processes is.
 func (g *Group) Remove() error {
+	if g.taken {
+		return nil
+	}
 	var errs []error
 	if g.Unit != "" {
 		errs = append(errs, g.stop())

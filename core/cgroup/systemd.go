@@ -100,6 +100,11 @@ func (g *Group) service() (*dbus.Conn, error) {
 
 // Start has systemd make the group for a process, with the limits.
 func (g *Group) Start(pid int, list []Limit) error {
+	for _, dir := range g.Dirs() {
+		if err := g.vacant(dir); err != nil {
+			return g.in(err)
+		}
+	}
 	c, err := g.service()
 	if err != nil {
 		return g.in(err)
@@ -119,9 +124,7 @@ func (g *Group) Start(pid int, list []Limit) error {
 		}
 	}
 	if err != nil {
-		if dbus.Is(err, unitExists) {
-			g.Unit = "" // it is somebody else's, and not for us to stop
-		}
+		g.taken = dbus.Is(err, unitExists)
 		return g.in(fault.Op(err, "have systemd make the unit"))
 	}
 	if err := g.joinRest(pid); err != nil {

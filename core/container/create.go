@@ -180,11 +180,6 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := checkFilter(p.Seccomp); err != nil {
 		return nil, err
 	}
-	if p.Cgroup != nil {
-		if err := p.Cgroup.Vacant(); err != nil {
-			return nil, err
-		}
-	}
 	if err := checkInherited("--preserve-fds", 3+o.Manager.ListenFDs, o.PreserveFDs); err != nil {
 		return nil, err
 	}
