@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -379,6 +381,10 @@ func TestCgroupsPath(t *testing.T) {
 		other := bundletest.New(t, bundletest.Root(t))
 		other.Write(func(s *specs.Spec) { s.Linux.CgroupsPath = path })
 		other.Fails([]string{"linux.cgroupsPath: ", "is there already, with process "}, "create", "--bundle", other.Dir, other.ID)
+		nothingLeft(t, other)
+		if status := b.Query().Status; status != specs.StateRunning {
+			t.Errorf("%s: whose it is, is %s now", path, status)
+		}
 		b.Must("delete", "--force", b.ID)
 	}
 	b.Write(func(s *specs.Spec) { s.Linux.CgroupsPath = "/" })
@@ -416,6 +422,131 @@ func TestExecCgroup(t *testing.T) {
 	// What is below goes with the container.
 	b.Must("delete", "--force", b.ID)
 	nothingLeft(t, b)
+}
+
+// A plain user has a cgroup for the container where one was delegated, and is
+// told of what is missing where it was not.
+func TestCgroupUser(t *testing.T) {
+	t.Parallel()
+	b := bundletest.New(t, bundletest.Plain(t))
+	b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("echo", "it runs") })
+	if r := b.Runtime("run", "--bundle", b.Dir, b.ID); r.Status != 0 || r.Out != "it runs\n" {
+		t.Errorf("%+v", r)
+	}
+	for field, resources := range map[string]string{"linux.resources.pids.limit": `{"pids": {"limit": 5}}`, "linux.resources.memory.limit": `{"memory": {"limit": 500000000}}`} {
+		b.Write(func(s *specs.Spec) {
+			s.Linux.Resources = &specs.LinuxResources{}
+			if err := json.Unmarshal([]byte(resources), s.Linux.Resources); err != nil {
+				t.Fatal(err)
+			}
+		})
+		b.Fails([]string{"runtime run: " + field + ": takes a cgroup, and this user may not make one: write to /"}, "run", "--bundle", b.Dir, b.ID)
+	}
+	h, err := cgroup.Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 || h.Unified == nil || h.Unified.ReadOnly {
+		t.Skip("needs root and version 2, to delegate a cgroup")
+	}
+	name := fmt.Sprintf("user-%d.slice", os.Getpid())
+	top := h.Unified.Mount + "/" + name
+	own := top + "/shell"
+	// The files of cgroups(7), "Delegation containment".
+	for _, dir := range []string{top, own} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Rmdir(dir); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, file := range []string{"", "/cgroup.procs", "/cgroup.subtree_control"} {
+			if err := os.Chown(dir+file, int(b.UID), int(b.GID)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	at, err := os.Open(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	inside := func(args ...string) bundletest.Result {
+		c := b.Command(args...)
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(at.Fd())
+		return c.Run()
+	}
+	b.Write(func(s *specs.Spec) { s.Process.Args = b.Args("sleep") })
+	if r := inside("run", "--detach", "--bundle", b.Dir, b.ID); r.Status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(b.Query().Pid) + "/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "0::/" + name + "/" + b.ID + "\n"; !strings.Contains(string(data), want) {
+		t.Errorf("%s, want %s", data, want)
+	}
+	for _, args := range [][]string{{"pause", b.ID}, {"resume", b.ID}, {"delete", "--force", b.ID}} {
+		if r := inside(args...); r.Status != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	nothingLeft(t, b)
+}
+
+// The root of a user namespace has the container's cgroup for its own, if there
+// is a mount to write to it by; in one that is read-only it makes nothing.
+func TestDelegatedCgroup(t *testing.T) {
+	t.Parallel()
+	b := bundletest.New(t, bundletest.Root(t))
+	b.Around = []string{"cgroups", "v2"}
+	b.Give(100000, 200000)
+	for option, status := range map[string]int{"rw": 0, "ro": 99} {
+		b.Write(func(s *specs.Spec) {
+			remap(s)
+			s.Process.Args = b.Args("subgroup", "/sys/fs/cgroup/child")
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{option}})
+		})
+		r := b.Runtime("run", "--bundle", b.Dir, b.ID)
+		if r.Status != status || status == 0 && r.Out != "/child\n" || status != 0 && !strings.Contains(r.Err, "read-only file system") {
+			t.Errorf("%s: %+v", option, r)
+		}
+		nothingLeft(t, b)
+	}
+}
+
+// A container in a container has its cgroup below that one's.
+func TestNestedCgroup(t *testing.T) {
+	t.Parallel()
+	outer := bundletest.New(t, bundletest.Root(t))
+	outer.Around = []string{"cgroups", "v2"}
+	inner := bundletest.New(t, bundletest.Root(t))
+	inner.Write(func(s *specs.Spec) { s.Process.Args = inner.Args("kernel", "/proc/self/cgroup") })
+	var all []string
+	for _, c := range capability.ListKnown() {
+		if has(t, int(c)) {
+			all = append(all, "CAP_"+strings.ToUpper(c.String()))
+		}
+	}
+	outer.Write(func(s *specs.Spec) {
+		c := inner.Command("run", "--bundle", inner.Dir, inner.ID)
+		s.Root.Path = "/"
+		s.Process.Args = append([]string{c.Path}, c.Args[1:]...)
+		s.Process.Env = c.Env
+		s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Effective: all, Permitted: all}
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup"})
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	})
+	k := bundletest.ReadKernel(t, outer.Must("run", "--bundle", outer.Dir, outer.ID))
+	if got, want := k.Files["/proc/self/cgroup"], "0::/"+inner.ID; !strings.HasSuffix(strings.TrimSpace(got), want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	nothingLeft(t, outer)
+	nothingLeft(t, inner)
 }
 
 // state.json has what delete needs, also if a reboot took the cgroup away.

@@ -37,7 +37,7 @@ func createFlags(f *cli.Flags) *container.Options {
 // anew.
 func begin(e *env, o *container.Options) (stop func()) {
 	signals, stop := pty.Signals()
-	o.Interrupt, o.Warn, o.CgroupManager = signals, e.log.warn, e.cgroups
+	o.Interrupt, o.Warn, o.CgroupManager, o.Bus = signals, e.log.warn, e.cgroups, bus()
 	if e.log.debug() {
 		o.Steps = debugWriter{e.log}
 	}
@@ -98,7 +98,7 @@ func explain(f *cli.Flags) action {
 	all := f.Bool("all", false, "list also what closes descriptors, and each capability that is dropped")
 	calls := f.StringArray("seccomp", nil, "print what linux.seccomp does with a system call, `[ARCH/]NAME[:ARG,…]`, and by which rule")
 	return func(e *env, _ []string) error {
-		o.ID, o.CgroupManager = "explained", e.cgroups
+		o.ID, o.CgroupManager, o.Bus = "explained", e.cgroups, bus()
 		spec, p, err := container.Compile(*o, false)
 		if err != nil {
 			return err

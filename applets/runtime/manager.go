@@ -1,10 +1,12 @@
 package runtime
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 
 	"ocibox/core/container"
+	"ocibox/core/dbus"
 	"ocibox/core/fault"
 )
 
@@ -21,4 +23,25 @@ func manager() (container.Manager, error) {
 	}
 	m.ListenFDs, m.ListenNames = n, os.Getenv("LISTEN_FDNAMES")
 	return m, nil
+}
+
+// bus is where the systemd is reached that makes cgroups: the host's for root,
+// else the user's. The variables are those of the D-Bus specification, "Well-known
+// Message Bus Instances".
+func bus() string {
+	if os.Geteuid() == 0 {
+		if bus := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); bus != "" {
+			return bus
+		}
+		return "unix:path=/run/systemd/private;unix:path=/run/dbus/system_bus_socket"
+	}
+	if bus := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); bus != "" {
+		return bus
+	}
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		dir = fmt.Sprintf("/run/user/%d", os.Geteuid())
+	}
+	dir = dbus.Escape(dir)
+	return "unix:path=" + dir + "/systemd/private;unix:path=" + dir + "/bus"
 }

@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"encoding/json"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
+	"ocibox/core/cgroup"
 )
 
 func TestScheduler(t *testing.T) {
@@ -29,6 +31,32 @@ func TestScheduler(t *testing.T) {
 		same(t, "policy", k.Sched.Policy, unix.SCHED_IDLE)
 		same(t, "io class", k.IOPrio>>13, 3)
 	})
+}
+
+// With CONFIG_RT_GROUP_SCHED, a cgroup of version 1 has no time for real-time
+// policies before it is given some.
+func TestRealtimeCgroup(t *testing.T) {
+	b := controlled(t, "cpu")
+	h, err := cgroup.Probe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(h.Legacy, func(t cgroup.Tree) bool { return slices.Contains(t.Controllers, "cpu") })
+	if i < 0 || unix.Access(h.Legacy[i].Mount+"/cpu.rt_runtime_us", unix.W_OK) != nil || !has(t, unix.CAP_SYS_NICE) {
+		t.Skip("needs cpu.rt_runtime_us of version 1, and CAP_SYS_NICE")
+	}
+	rr := func(runtime *int64) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedRR, Priority: 3}
+			if runtime != nil {
+				s.Linux.Resources = &specs.LinuxResources{CPU: &specs.LinuxCPU{RealtimeRuntime: runtime}}
+			}
+		}
+	}
+	b.Write(rr(nil))
+	b.Fails([]string{"process.scheduler SCHED_RR: sched_setattr(): operation not permitted", "hint: the container's cgroup has no time for that policy: linux.resources.cpu.realtimeRuntime"}, "run", "--bundle", b.Dir, b.ID)
+	same(t, "policy", b.Kernel(rr(new(int64(10000)))).Sched.Policy, unix.SCHED_RR)
+	nothingLeft(t, b)
 }
 
 // What takes CAP_SYS_NICE of the host, also for a container that has no

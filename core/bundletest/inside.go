@@ -145,6 +145,8 @@ func inside(name string, args []string) int {
 		return burn(args[0])
 	case "device": // make at this path, and open, devices such as "c 1:3"
 		return device(args[0], args[1:])
+	case "subgroup": // make this cgroup, go there, and print where that is
+		return subgroup(args[0])
 	case "tree": // print what of cgroups is below this path
 		return tree(args[0])
 	case "terminal": // standard input is one: what it is like, and its keys

@@ -136,6 +136,24 @@ func device(path string, names []string) int {
 	return 0
 }
 
+// subgroup makes a cgroup of version 2, moves there, and prints its own.
+func subgroup(dir string) int {
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(dir+"/cgroup.procs", []byte("0"), 0)
+	}
+	if err != nil {
+		return result(0, err)
+	}
+	data, err := os.ReadFile("/proc/self/cgroup")
+	for line := range strings.Lines(string(data)) {
+		if own, ok := strings.CutPrefix(line, "0::"); ok {
+			fmt.Print(own)
+		}
+	}
+	return result(0, err)
+}
+
 // tree lists what is below a path, directories with a slash, and is for what a
 // container sees of cgroups: the files themselves are left out but for
 // cgroup.procs.

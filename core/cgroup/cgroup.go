@@ -1,5 +1,26 @@
 // Package cgroup makes a container's cgroup on whatever the host has: cgroup2,
 // version 1, both at once, or nothing that the caller may write to.
+//
+// What a host decides, and the test that shows it:
+//
+//	host                          the container's cgroup                       a limit, or linux.cgroupsPath
+//	version 2                     beside the caller's; the init is born there  set before the init is there         TestLife, TestLimits
+//	version 1                     one in each hierarchy, below the caller's;   as above                             TestLife, TestLimits
+//	                              the init goes there before anything else
+//	both                          as above, in each                            of the version that has the          TestLife, TestUpdate
+//	                                                                           controller
+//	none mounted                  none: the container runs in the caller's     an error: the field, and that none   TestCgroupHosts
+//	                                                                           is mounted
+//	mounted read-only             none, as above                               an error: the field, and where       TestCgroupHosts
+//	plain user                    none, as above                               an error: the field, and the file    TestCgroupUser
+//	                                                                           that cannot be written to
+//	plain user, delegated         one beside the user's                        set where the controller is          TestCgroupUser
+//	                                                                           delegated too, or an error
+//	in a container that has a     one below that container's                   as in version 1 or 2                 TestNestedCgroup
+//	mount that can be written to
+//	systemd                       a unit's, which systemd makes                set by systemd, and by us where it   TestSystemd
+//	                                                                           has no property for it
+//	--cgroup-manager disabled     none, as above                               an error: the field                  TestCgroupHosts
 package cgroup
 
 import specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -34,8 +55,10 @@ type Request struct {
 	Path      string // linux.cgroupsPath, or ""
 	Resources *specs.LinuxResources
 	Manager   Manager
-	// Annotations hold org.systemd.property.*, for Systemd.
+	// Annotations hold org.systemd.property.*, and Systemd is the service, for
+	// the Manager of that name.
 	Annotations map[string]string
+	Systemd     *Service
 	// Privileged says that the caller is root of the host: to all others a
 	// cgroup that was not asked for is worth having, and no reason to fail.
 	Privileged bool
@@ -46,9 +69,13 @@ type Request struct {
 type Group struct {
 	Manager Manager           `json:"manager"`
 	Unit    string            `json:"unit,omitempty"`    // systemd's name for it
+	Bus     string            `json:"bus,omitempty"`     // where that systemd is reached, Service.Bus
 	Unified string            `json:"unified,omitempty"` // its directory in version 2, or ""
 	Legacy  map[string]string `json:"legacy,omitempty"`  // its directories in version 1, by controller
 	path    string            // linux.cgroupsPath it was made for, or ""
+	unit    []Property        // that the unit is made with
+	version int               // of systemd, 0 before it was asked for
+	taken   bool              // it turned out to be somebody else's
 }
 
 // Limit is one write to a file of a cgroup.

@@ -128,6 +128,11 @@ func (r DeviceRule) everything() bool { return r.Type == 'a' }
 
 // Restrict lets the group's processes use devices as the rules say.
 func (g *Group) Restrict(rules []DeviceRule) error {
+	if g.Unit != "" {
+		if err := g.tell(func() []Property { return g.DeviceProperties(rules) }); err != nil {
+			return err
+		}
+	}
 	if dir := g.Legacy["devices"]; dir != "" {
 		lines, err := legacyRules(rules)
 		if err != nil {

@@ -61,7 +61,7 @@ func (g *Group) Make() (undo func() error, err error) {
 			return fail(err)
 		}
 		if len(made) == before {
-			if err := vacant(dir); err != nil {
+			if err := g.vacant(dir); err != nil {
 				return fail(err)
 			}
 		}
@@ -95,7 +95,14 @@ func mkdirs(dir string, made []string) ([]string, error) {
 	return made, fault.Op(err, "make the cgroup %s", dir)
 }
 
-// vacant refuses a group with processes, and one in which none would run.
+// vacant refuses a group with processes, and one in which none would run. It is
+// somebody else's then, and neither Kill nor Remove do anything to it.
+func (g *Group) vacant(dir string) error {
+	err := vacant(dir)
+	g.taken = g.taken || err != nil
+	return err
+}
+
 func vacant(dir string) error {
 	pids, err := pidsBelow(dir)
 	if err != nil {

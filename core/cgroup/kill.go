@@ -14,6 +14,9 @@ import (
 // Kill ends all processes of the group and of those below it, with all that
 // they make meanwhile, and returns when none is left.
 func (g *Group) Kill() error {
+	if g.taken {
+		return nil
+	}
 	dir := g.main()
 	if dir == "" {
 		return fault.Op(nil, "the container has no cgroup")

@@ -19,7 +19,7 @@ const pathField = "linux.cgroupsPath"
 // second result is what has no effect.
 func New(h Host, r Request) (*Group, []string, error) {
 	if r.Manager == Systemd {
-		return nil, nil, fault.Op(nil, "cgroups made by systemd are not built yet").WithHint("--cgroup-manager cgroupfs makes them without it")
+		return newUnit(h, r)
 	}
 	if r.Manager == Disabled {
 		return without(r, fault.Op(nil, "takes a cgroup, and none is to be made: the cgroup manager is disabled"))

@@ -13,10 +13,17 @@ import (
 // that were removed, may stand in the way of a directory's end.
 const ending = 2 * time.Second
 
-// Remove removes the group's directories and those below. One that is gone, as
-// all are after a reboot, is no error; one with processes is.
+// Remove removes the group's directories and those below, and has systemd stop
+// its unit. One that is gone, as all are after a reboot, is no error; one with
+// processes is.
 func (g *Group) Remove() error {
+	if g.taken {
+		return nil
+	}
 	var errs []error
+	if g.Unit != "" {
+		errs = append(errs, g.stop())
+	}
 	for _, dir := range g.Dirs() {
 		errs = append(errs, remove(dir))
 	}

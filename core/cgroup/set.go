@@ -14,10 +14,29 @@ import (
 	"ocibox/core/fault"
 )
 
-// Set writes the limits. One that the kernel does not take beside what is set
+// Set sets the limits.
+func (g *Group) Set(list []Limit) error {
+	if g.Unit == "" || len(list) == 0 {
+		return g.setFiles(list)
+	}
+	// Before systemd has the kernel kill for what is in use.
+	for _, l := range list {
+		if dir, version := g.Dir(l.Controller); l.Checked && version != 0 {
+			if err := enough(dir, version, l.Value); err != nil {
+				return fault.In(l.Field, err)
+			}
+		}
+	}
+	if err := g.tell(func() []Property { return g.Properties(list) }); err != nil {
+		return err
+	}
+	return g.setFiles(list)
+}
+
+// setFiles writes the limits. One that the kernel does not take beside what is set
 // already, as a limit of memory above that of memory and swap, is tried again
 // after the others.
-func (g *Group) Set(list []Limit) error {
+func (g *Group) setFiles(list []Limit) error {
 	var again []Limit
 	for _, l := range list {
 		err := g.set(l)

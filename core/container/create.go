@@ -40,6 +40,8 @@ type Options struct {
 	Program seal.Program
 	// CgroupManager makes the container's cgroup.
 	CgroupManager cgroup.Manager
+	// Bus is where systemd is reached, for that manager: cgroup.Service.Bus.
+	Bus string
 	// Manager is the service manager that the caller is for.
 	Manager Manager
 	// Warn is told what of the config.json has no effect.
@@ -93,6 +95,11 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 	}
 	if err := modules(&host, spec); err != nil {
 		return nil, nil, err
+	}
+	if o.CgroupManager == cgroup.Systemd {
+		if host.Systemd, err = cgroup.FindSystemd(o.Bus); err != nil {
+			return nil, nil, err
+		}
 	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started,
 		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, CgroupManager: o.CgroupManager}

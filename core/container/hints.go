@@ -58,7 +58,7 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 	case f.Step.Field == "process.apparmorProfile" && f.Errno == unix.ENOENT:
 		e.Hint = "the kernel has no profile of that name: apparmor_parser loads it"
 	case (call == "sched_setattr" || call == "ioprio_set") && f.Errno == unix.EPERM:
-		e.Hint = niceHint()
+		e.Hint = niceHint(p.Cgroup)
 	case f.Step.Field == "linux.memoryPolicy" && f.Errno == unix.EINVAL:
 		if nodes := procValue("/sys/devices/system/node/has_memory"); nodes != "" {
 			e.Hint = "the nodes with memory are " + nodes + " here, of which a cpuset may leave less"

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/caps"
+	"ocibox/core/cgroup"
 	"ocibox/core/clone"
 	"ocibox/core/idmap"
 )
@@ -47,15 +48,21 @@ func clockHint(offsets map[string]specs.LinuxTimeOffset) string {
 	return ""
 }
 
-// niceHint says whether it is the capability that is missing, sched(7),
-// ioprio_set(2).
-func niceHint() string {
+// niceHint says whether it is the capability that is missing, sched(7), or time
+// for the policy: with CONFIG_RT_GROUP_SCHED a new cgroup of version 1 has none.
+func niceHint(g *cgroup.Group) string {
 	own, _, err := caps.Own()
 	if err != nil {
 		return ""
 	}
 	initial, err := idmap.InInitialUserns()
-	if err != nil || own&(1<<unix.CAP_SYS_NICE) != 0 && initial {
+	switch {
+	case err != nil:
+		return ""
+	case own&(1<<unix.CAP_SYS_NICE) == 0 || !initial:
+	case g != nil && procValue(g.Legacy["cpu"]+"/cpu.rt_runtime_us") == "0":
+		return "the container's cgroup has no time for that policy: linux.resources.cpu.realtimeRuntime gives it some"
+	default:
 		return ""
 	}
 	return "it takes CAP_SYS_NICE in the host's user namespace, which the caller has not"

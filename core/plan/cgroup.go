@@ -2,12 +2,14 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/cgroup"
 	"ocibox/core/clone"
+	"ocibox/core/idmap"
 	"ocibox/core/mounts"
 )
 
@@ -19,7 +21,7 @@ func (c *compiler) findCgroup() error {
 	l := c.spec.Linux
 	g, warnings, err := cgroup.New(c.host.Cgroups, cgroup.Request{
 		ID: c.in.ID, Path: l.CgroupsPath, Resources: l.Resources, Manager: c.in.CgroupManager,
-		Annotations: c.spec.Annotations, Privileged: !c.host.Userns && c.host.Self.EUID == 0,
+		Annotations: c.spec.Annotations, Systemd: c.host.Systemd, Privileged: !c.host.Userns && c.host.Self.EUID == 0,
 	})
 	c.warn(warnings...)
 	if err != nil || g == nil {
@@ -51,6 +53,10 @@ func (c *compiler) restrictDevices() []Action {
 		}
 		actions = append(actions, Action{Field: field, Text: "device rule: " + r.String()})
 	}
+	if c.adopts() {
+		actions = append(actions, Action{Field: cgroupsPath, Text: fmt.Sprintf("SetUnitProperties(%q)", g.Unit)})
+		actions = append(actions, properties(g.DeviceProperties(c.devices))...)
+	}
 	actions[len(actions)-1].Do = func(int) error { return g.Restrict(c.devices) }
 	return actions
 }
@@ -60,19 +66,41 @@ func (c *compiler) restrictDevices() []Action {
 // make one for.
 func (c *compiler) makeCgroup() []Action {
 	g := c.plan.Cgroup
-	if g == nil {
+	switch {
+	case g == nil:
 		return nil
+	case c.adopts():
+		return append(c.startUnit(), c.delegate()...)
 	}
 	actions := makeGroup(g)
-	if len(c.limits) == 0 {
-		return actions
-	}
 	for _, l := range c.limits {
 		actions = append(actions, Action{Field: l.Field, Text: l.String()})
 	}
-	// The writes are one thing to do, which tells by itself which failed.
-	actions[len(actions)-1].Do = func(int) error { return g.Set(c.limits) }
-	return actions
+	if len(c.limits) > 0 {
+		// The writes are one thing to do, which tells by itself which failed.
+		actions[len(actions)-1].Do = func(int) error { return g.Set(c.limits) }
+	}
+	return append(actions, c.delegate()...)
+}
+
+// delegate gives the cgroup of version 2 to the root of the container's own user
+// namespace, where it can reach no other: it has a cgroup namespace of its own,
+// in which a cgroup mount can be written to. What a plain user makes is its own.
+func (c *compiler) delegate() []Action {
+	g := c.plan.Cgroup
+	if g.Unified == "" || !c.newUser || c.new&unix.CLONE_NEWCGROUP == 0 || !c.writesCgroups || c.host.Userns || c.host.Self.EUID != 0 {
+		return nil
+	}
+	uid, ok := idmap.HostID(c.spec.Linux.UIDMappings, 0)
+	gid, both := idmap.HostID(c.spec.Linux.GIDMappings, 0)
+	if !ok || !both {
+		return nil // nobody is root there
+	}
+	return []Action{{
+		Field: cgroupsPath,
+		Text:  fmt.Sprintf("chown(%q, %d, %d), and the files there that /sys/kernel/cgroup/delegate lists", g.Unified, uid, gid),
+		Do:    func(int) error { return g.Own(int(uid), int(gid)) },
+	}}
 }
 
 // joinCgroup brings the child into the cgroup: into that of version 2 by its
@@ -80,10 +108,10 @@ func (c *compiler) makeCgroup() []Action {
 // that moves itself takes no lock that waits for an RCU grace period (Linux 5.5).
 func (c *compiler) joinCgroup() {
 	g, p := c.plan.Cgroup, c.p
-	if g == nil {
+	if g == nil || c.adopts() {
 		return
 	}
-	if g.Unified != "" && !c.adopts() {
+	if g.Unified != "" {
 		c.plan.Into = p.BornIn("cgroup")
 	}
 	for _, tasks := range g.Tasks() {
@@ -98,7 +126,30 @@ func (c *compiler) joinCgroup() {
 // adopts says whether systemd makes the cgroup for the child, which is there
 // already.
 func (c *compiler) adopts() bool {
-	return c.plan.Cgroup != nil && c.plan.Cgroup.Manager == cgroup.Systemd
+	return c.host.Systemd != nil && c.plan.Cgroup != nil
+}
+
+// startUnit has systemd make the cgroup for the child.
+func (c *compiler) startUnit() []Action {
+	g := c.plan.Cgroup
+	actions := []Action{{Field: cgroupsPath, Text: fmt.Sprintf("StartTransientUnit(%q, \"replace\"), PIDs = [CHILD], on %s", g.Unit, g.Bus)}}
+	actions = append(actions, properties(g.UnitProperties())...)
+	actions = append(actions, properties(g.Properties(c.limits))...)
+	for _, dir := range g.Dirs() {
+		actions = append(actions, Action{Field: cgroupsPath, Text: fmt.Sprintf("mkdir(%q), and write CHILD to cgroup.procs there, unless systemd has", dir)})
+	}
+	for _, l := range c.limits {
+		actions = append(actions, Action{Field: l.Field, Text: l.String()})
+	}
+	actions[len(actions)-1].Do = func(pid int) error { return g.Start(pid, c.limits) }
+	return actions
+}
+
+func properties(list []cgroup.Property) (actions []Action) {
+	for _, p := range list {
+		actions = append(actions, Action{Field: p.Field, Text: "property " + p.String()})
+	}
+	return actions
 }
 
 // namespaceAfter is CLONE_NEWCGROUP if that namespace has to be made only when
@@ -127,6 +178,9 @@ func makeGroup(g *cgroup.Group) []Action {
 // viewCgroups settles what is mounted for a mount of type cgroup.
 func (c *compiler) viewCgroups(list []*mounts.Mount) []*mounts.Mount {
 	h, g := c.host.Cgroups, c.plan.Cgroup
+	c.writesCgroups = slices.ContainsFunc(list, func(m *mounts.Mount) bool {
+		return m.Type == "cgroup" && !m.Bind && m.Attr.Set&unix.MOUNT_ATTR_RDONLY == 0
+	})
 	var hierarchies []mounts.Hierarchy
 	for i := range h.Legacy {
 		t := &h.Legacy[i]

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,7 +161,7 @@ func goldens() []golden {
 			return h
 		}()}},
 	}
-	list = append(append(list, kernelGoldens()...), seccompGoldens()...)
+	list = slices.Concat(list, kernelGoldens(), seccompGoldens(), cgroupGoldens())
 	for _, k := range namespace.Kinds {
 		list = append(list,
 			golden{name: "new-" + k.Proc, in: Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},

@@ -56,6 +56,7 @@ type Host struct {
 	// config.json that asks for it.
 	Resctrl func() (string, error)
 	Cgroups cgroup.Host
+	Systemd *cgroup.Service // that makes the cgroup, or nil
 	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
 	KernelMounts []string
 }
@@ -154,6 +155,8 @@ type compiler struct {
 	nproc     uint64                 // hard RLIMIT_NPROC of the caller, if late
 	tty       clone.Reg
 	proc      clone.Reg // procfs to write to; 0 if there is nothing to write
+
+	writesCgroups bool // a mount of type cgroup is not read-only
 }
 
 // Compile checks the config.json and makes the plan. It does not touch the
