@@ -103,7 +103,10 @@ func content(t *testing.T, f *os.File) string {
 // Runtime runs the command line.
 func (b *Bundle) Runtime(args ...string) Result {
 	b.t.Helper()
-	return b.Command(args...).Run()
+	c := b.Command(args...)
+	defer c.out.Close()
+	defer c.err.Close()
+	return c.Run()
 }
 
 // Must runs the command line, which has to succeed without a word on standard

@@ -1,9 +1,9 @@
 package bundletest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -42,22 +42,21 @@ func (b *Bundle) hookArgs(log, name string, words []string) []string {
 // Hooked gives the reports of the hooks that have run so far, in order.
 func (b *Bundle) Hooked() []HookReport {
 	b.t.Helper()
-	f, err := os.Open(b.Path(hookLog))
+	log, err := os.ReadFile(b.Path(hookLog))
 	if os.IsNotExist(err) {
 		return nil
 	}
 	must(b.t, err)
-	defer f.Close()
 	var list []HookReport
-	for d := json.NewDecoder(f); ; {
-		var r HookReport
-		err := d.Decode(&r)
-		if err == io.EOF {
-			return list
+	for line := range bytes.Lines(log) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // It is being written.
 		}
-		must(b.t, err)
+		var r HookReport
+		must(b.t, json.Unmarshal(line, &r))
 		list = append(list, r)
 	}
+	return list
 }
 
 func hook(args []string) int {

@@ -154,7 +154,7 @@ func listener(t *testing.T) (fd int, connect func() int) {
 }
 
 // notExecuted is what Outcome says of an end without an execve.
-const notExecuted = "the container's init ended before it executed anything"
+const notExecuted = "the container's process ended before it executed anything"
 
 func TestAccept(t *testing.T) {
 	for _, c := range []struct {

@@ -83,7 +83,7 @@ func Outcome(sock int) error {
 		case errors.Is(err, io.EOF) && executes:
 			return nil
 		case errors.Is(err, io.EOF):
-			return fault.Op(nil, "the container's init ended before it executed anything")
+			return fault.Op(nil, "the container's process ended before it executed anything")
 		case err != nil:
 			return fault.Op(err, "hear from the container's init")
 		case m.kind == msgReached:

@@ -141,7 +141,7 @@ func (p *Process) ended() error {
 		f.Log = describe(status)
 		return f
 	}
-	return fault.Op(nil, "the container's init ended before it executed anything (%s)", describe(status))
+	return fault.Op(nil, "the container's process ended before it executed anything (%s)", describe(status))
 }
 
 func describe(s unix.WaitStatus) string {

@@ -40,7 +40,7 @@ func (s Store) freeze(id string, do func(*Container, specs.ContainerState) error
 	if err != nil {
 		return err
 	}
-	if c.Cgroup == nil && status != specs.StateStopped {
+	if c.Cgroup == nil && (status == specs.StateRunning || status == specs.StateCreated) {
 		return fault.Op(nil, "container %s has no cgroup that could be frozen", id).
 			WithHint("it was created with --cgroup-manager disabled, on a host without cgroups, or by a user to whom none is delegated")
 	}

@@ -49,6 +49,10 @@ func (s Store) Start(id, notifySocket string) error {
 		defer unix.Close(init)
 	}
 	sock, err := c.connect(0)
+	if errors.Is(err, unix.ECONNREFUSED) {
+		// Killed since its status was asked for.
+		return fault.Op(nil, "container %s is %s, not created", id, specs.StateStopped)
+	}
 	if err != nil {
 		return fault.Op(err, "reach the init of %s", id)
 	}

@@ -268,9 +268,18 @@ func (c *Container) keep(config []byte) error {
 	return files.Replace(filepath.Join(c.dir, bundle.ConfigName), config, 0o600)
 }
 
-// Spec is the config.json that the container was created from.
+// Spec is the config.json that the container was created from. The error's cause
+// is ErrUnknown if somebody deletes the container meanwhile.
 func (c *Container) Spec() (*specs.Spec, error) {
 	s, _, err := bundle.LoadFile(filepath.Join(c.dir, bundle.ConfigName))
+	if errors.Is(err, fs.ErrNotExist) && c.folder == nil {
+		// Whoever deletes it has it locked up to the end.
+		locked := &Container{dir: c.dir}
+		if lockErr := locked.lock(); lockErr != nil {
+			return nil, lockErr
+		}
+		locked.Unlock()
+	}
 	return s, err
 }
 
