@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"time"
@@ -39,27 +40,40 @@ func (g *Group) Kill() error {
 }
 
 // killEach freezes the processes, so that they make no others, sends SIGKILL to
-// each, and thaws them to end; until there are none.
+// each, and thaws them to end; until there are none. While no other joins them
+// they are left to it: frozen again, thousands would get nowhere on a slow host.
 func (g *Group) killEach(dir string) error {
-	for deadline := time.Now().Add(patience); ; {
+	var sent []int
+	fewest, pause := math.MaxInt, time.Millisecond
+	var deadline time.Time
+	for {
 		pids, err := pidsBelow(dir)
 		if err != nil || len(pids) == 0 {
 			return err
 		}
-		if time.Now().After(deadline) {
+		if len(pids) < fewest {
+			fewest, deadline = len(pids), time.Now().Add(patience)
+		} else if time.Now().After(deadline) {
 			return fault.Op(nil, "%s: process %d does not end in %v", dir, pids[0], patience)
 		}
-		// Frozen or not, it is tried: what does not freeze may end yet.
-		if f, at, err := g.freezer(); err == nil {
-			write(filepath.Join(at, f.file), f.frozen)
-		}
-		if pids, err = pidsBelow(dir); err == nil {
-			err = signalEach(dir, pids)
-		}
-		if err = errors.Join(err, g.thawBelow()); err != nil {
+		pause = min(2*pause, patience/100)
+		joined := func(pid int) bool { _, known := slices.BinarySearch(sent, pid); return !known }
+		if slices.ContainsFunc(pids, joined) {
+			pause = time.Millisecond
+			// Frozen or not, it is tried: what does not freeze may end yet.
+			if f, at, err := g.freezer(); err == nil {
+				write(filepath.Join(at, f.file), f.frozen)
+			}
+			if sent, err = pidsBelow(dir); err == nil {
+				err = signalEach(dir, sent)
+			}
+			if err = errors.Join(err, g.thawBelow()); err != nil {
+				return err
+			}
+		} else if err := signalEach(dir, pids); err != nil {
 			return err
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
