@@ -400,11 +400,21 @@ func TestExecCgroup(t *testing.T) {
 	ready(t, b.Detach())
 	var dir string
 	editState(t, b, func(s map[string]any) { dir = s["cgroup"].(map[string]any)["unified"].(string) })
-	if _, err := os.Stat(dir); err != nil {
-		// Here it is mounted elsewhere.
-		dir = strings.Replace(dir, "/sys/fs/cgroup/", "/sys/fs/cgroup/unified/", 1)
+	// Where the host has version 2 mounted, if it has, may be elsewhere.
+	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := os.Mkdir(dir+"/sub", 0o755); err != nil {
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(tree)
+	if err := unix.Mkdirat(tree, strings.TrimPrefix(dir, "/sys/fs/cgroup/")+"/sub", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ flags, want string }{{"", "/" + b.ID}, {"sub", "/" + b.ID + "/sub"}, {"/sub/../sub", "/" + b.ID + "/sub"}} {
