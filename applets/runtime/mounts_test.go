@@ -63,6 +63,43 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
+// What fsconfig(2) has no room for, mount(2) takes: the paths of an overlay.
+func TestLongOptions(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		deep := b.Beside(strings.Repeat("d", 200))
+		options := []string{"ro", "nosuid", "nodev", "noatime", "shared"}
+		for _, dir := range []string{"lower", "upper", "work"} {
+			path := deep + "/" + strings.Repeat(dir, 20)
+			if err := os.MkdirAll(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []string{deep, path} {
+				if err := os.Chown(p, int(b.UID), int(b.GID)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			options = append(options, dir+"dir="+path)
+		}
+		b.Write(func(s *specs.Spec) {
+			s.Process.Args = b.Args("report")
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/over", Type: "overlay", Options: options})
+		})
+		if r := b.Runtime("explain", "--bundle", b.Dir); !strings.Contains(r.Out, `mount("overlay", ".", "overlay", MS_RDONLY|MS_NOSUID|MS_NODEV|MS_NOATIME, "lowerdir=`) {
+			t.Errorf("explain: %+v", r)
+		}
+		m := b.Report().Mount(t, "/over")
+		for _, w := range []string{"ro", "nosuid", "nodev", "noatime"} {
+			if !slices.Contains(m.Options, w) {
+				t.Errorf("%s not in %q", w, m.Options)
+			}
+		}
+		if !slices.ContainsFunc(m.Propagation, func(p string) bool { return strings.HasPrefix(p, "shared:") }) {
+			t.Errorf("propagation %q", m.Propagation)
+		}
+	})
+}
+
 func TestMountPropagation(t *testing.T) {
 	for words, want := range map[string]string{
 		"": "", "private": "", "rprivate": "", "slave": "", "shared": "shared:", "rshared": "shared:", "unbindable": "unbindable", "runbindable": "unbindable",

@@ -34,6 +34,7 @@ var calls = [...]callDesc{
 	{unix.SYS_KILL, "kill", "int int"},
 	{unix.SYS_MKDIRAT, "mkdirat", "fd str oct"},
 	{unix.SYS_MKNODAT, "mknodat", "fd str filemode dev"},
+	{unix.SYS_MOUNT, "mount", "str str str mount str"},
 	{unix.SYS_MOUNT_SETATTR, "mount_setattr", "fd str at mountattr -"},
 	{unix.SYS_MOVE_MOUNT, "move_mount", "fd str fd str movemount"},
 	{unix.SYS_OPENAT, "openat", "fd str open"},

@@ -118,6 +118,50 @@ func (f FileSystem) make(p *clone.Program, ignore ...unix.Errno) clone.Reg {
 	return mount
 }
 
+// long says whether an option has more than fsconfig(2) takes.
+func (f FileSystem) long() bool { return slices.ContainsFunc(f.Data, tooLong) }
+
+// on makes a new mount on the directory target by mount(2), which takes options
+// of any length. It is told of the place as the working directory, not by path;
+// the result is the mount at path.
+func (f FileSystem) on(p *clone.Program, root, target clone.Reg, path string) clone.Reg {
+	flags := uintptr(0)
+	for _, w := range f.Flags {
+		flags |= superFlag(w)
+	}
+	for _, a := range []struct{ attr, flag uintptr }{
+		{unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY}, {unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID}, {unix.MOUNT_ATTR_NODEV, unix.MS_NODEV},
+		{unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC}, {unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME}, {unix.MOUNT_ATTR_STRICTATIME, unix.MS_STRICTATIME},
+		{unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME}, {unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MS_NOSYMFOLLOW},
+	} {
+		if uintptr(f.Attr)&a.attr != 0 {
+			flags |= a.flag
+		}
+	}
+	mount := p.Reg("mount")
+	p.Call(unix.SYS_FCHDIR, clone.In(target))
+	p.Call(unix.SYS_MOUNT, p.Str(f.Source), p.Str("."), p.Str(f.Type), clone.Num(flags), p.Str(strings.Join(f.Data, ",")))
+	p.OpenIn(root, path, clone.MustExist, 0, unix.O_PATH|unix.O_DIRECTORY, 0, mount)
+	return mount
+}
+
+// superFlag is the flag of mount(2) for a word of superWords, or ro.
+func superFlag(word string) uintptr {
+	switch word {
+	case "ro":
+		return unix.MS_RDONLY
+	case "sync":
+		return unix.MS_SYNCHRONOUS
+	case "dirsync":
+		return unix.MS_DIRSYNC
+	case "lazytime":
+		return unix.MS_LAZYTIME
+	case "mand":
+		return unix.MS_MANDLOCK
+	}
+	return 0
+}
+
 // reconfigure changes options of the file system that is mounted there.
 func reconfigure(p *clone.Program, mount clone.Reg, words []string) {
 	fs := p.Reg("fs")

@@ -179,18 +179,26 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	if seal {
 		fs.Attr &^= unix.MOUNT_ATTR_RDONLY
 	}
-	mount := fs.Make(p)
+	var mount clone.Reg
+	if !fs.long() {
+		mount = fs.Make(p)
+	}
+	p.OpenIn(root, m.Dest, clone.MakeDir, 0, m.targetFlags(), dirMode, target)
+	if fs.long() {
+		mount = fs.on(p, root, target, m.Dest)
+	}
 	if m.RootLabel != "" {
 		setLabel(p, mount, m.RootLabel)
 	}
-	p.OpenIn(root, m.Dest, clone.MakeDir, 0, m.targetFlags(), dirMode, target)
 	if m.CopyUp {
 		p.CopyTree(target, mount)
 	}
 	for _, l := range m.links {
 		p.Call(unix.SYS_SYMLINKAT, p.Str(l[0]), clone.In(mount), p.Str(l[1]))
 	}
-	attach(p, mount, target)
+	if !fs.long() {
+		attach(p, mount, target)
+	}
 	setPropagation(p, mount, m.Options)
 	shut(p, target)
 	if seal {

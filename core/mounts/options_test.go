@@ -102,7 +102,8 @@ func TestReadRefuses(t *testing.T) {
 		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"copy-symlink"}}, "mounts[0].options: copy-symlink is for bind mounts"},
 		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"src-nofollow"}}, "mounts[0].options: src-nofollow is for bind mounts"},
 		{specs.Mount{Destination: "/a", Type: "tmpfs", Options: []string{"dest-nofollow"}}, "mounts[0].options: dest-nofollow is for bind mounts"},
-		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"lowerdir=" + strings.Repeat("a", 256)}}, "mounts[0].options: the value of an option has more than 255 bytes, which is all that fsconfig(2) takes"},
+		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"remount", "lowerdir=" + strings.Repeat("a", 256)}}, "mounts[0].options: the value of an option has more than 255 bytes, which is all that fsconfig(2) takes"},
+		{specs.Mount{Destination: "/a", Type: "overlay", Options: []string{"lowerdir=" + strings.Repeat("a", 2000), "upperdir=" + strings.Repeat("a", 2100)}}, "mounts[0].options: more than 4095 bytes, which is all that mount(2) takes"},
 		{specs.Mount{Destination: "/a\x00", Type: "tmpfs"}, "mounts[0]: \"/a\\x00\" holds a NUL byte"},
 		{specs.Mount{Destination: "/" + strings.Repeat("a", 5000), Type: "tmpfs"}, "mounts[0]: a string of 5001 bytes is longer than PATH_MAX (4096)"},
 	} {

@@ -72,7 +72,9 @@ func (m *Mount) check() error {
 		return fault.Field(m.Field+".destination", "is the container's root itself")
 	case m.Owners != nil && !m.copies():
 		return fault.Field(m.Field+".uidMappings", "owners are mapped of bind mounts only")
-	case !m.Bind && slices.ContainsFunc(m.Data, tooLong):
+	case !m.Bind && len(strings.Join(m.Data, ",")) > maxData:
+		return fault.Field(m.Field+".options", "more than %d bytes, which is all that mount(2) takes", maxData)
+	case m.Remount && slices.ContainsFunc(m.Data, tooLong):
 		return fault.Field(m.Field+".options", "the value of an option has more than %d bytes, which is all that fsconfig(2) takes", MaxValue)
 	case m.Remount:
 		return nil
@@ -99,6 +101,10 @@ func (m *Mount) vain() []string {
 // MaxValue is the longest value of a file system's option, in bytes: the
 // kernel takes 256 with the NUL (FSCONFIG_SET_STRING).
 const MaxValue = 255
+
+// maxData is how much all options of a file system have, in bytes, at the most:
+// mount(2) takes a page with the NUL, and the smallest has 4096.
+const maxData = 4095
 
 func tooLong(option string) bool {
 	_, value, _ := strings.Cut(option, "=")
