@@ -3,8 +3,6 @@ package cli
 import (
 	"slices"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // Syntax is what completion has to know of an applet or of one of its commands.
@@ -46,86 +44,49 @@ func (s Syntax) Complete(words []string) Completion {
 	return c
 }
 
-// next tells what may come behind the words before, where last begins it.
+// next tells what may come behind the words before, where last begins it. What
+// is wrong with a word is told when the command is run.
 func (s Syntax) next(before []string, last string) Completion {
-	var operands int
-	flags := true
-	for i := 0; i < len(before); i++ {
-		word := before[i]
-		switch {
-		case flags && word == "--":
-			flags = false
-		case flags && len(word) > 1 && word[0] == '-':
-			flag, value, has := s.flag(word)
-			if flag == nil {
-				continue
-			}
-			if !has {
-				if i++; i == len(before) {
-					return s.value(valueWord(flag), "")
-				}
-				value = before[i]
-			}
-			// A value that is refused here is told of when the command is run.
-			_ = flag.Value.Set(value)
-		case operands == 0 && len(s.Commands) > 0:
-			for _, c := range s.Commands {
-				if c.Word == word {
-					return c.Syntax.next(before[i+1:], last)
-				}
-			}
-			return Completion{}
-		default:
-			operands++
+	r := s.scan(before, func(o option) error {
+		if o.flag == helpFlag {
+			return nil
 		}
-	}
-	if flags && strings.HasPrefix(last, "-") {
+		return o.set()
+	}, func(error) error { return nil })
+	switch {
+	case r.pending != nil:
+		return s.value(valueWord(r.pending), "")
+	case len(r.rest) > 0 && len(s.Commands) > 0:
+		for _, c := range s.Commands {
+			if c.Word == r.rest[0] {
+				return c.Syntax.next(r.rest[1:], last)
+			}
+		}
+		return Completion{}
+	case !r.over && strings.HasPrefix(last, "-"):
 		return s.flagCandidates(last)
-	}
-	if len(s.Commands) > 0 {
+	case len(s.Commands) > 0:
 		return s.commandCandidates()
 	}
-	return s.value(s.operandWord(operands), "")
-}
-
-// flag finds the flag of a word such as --name=VALUE, --name, -abc or -aVALUE,
-// and the value that it brings or needs none of. It is nil for none of ours.
-func (s Syntax) flag(word string) (flag *pflag.Flag, value string, has bool) {
-	if name, ok := strings.CutPrefix(word, "--"); ok {
-		name, value, has = strings.Cut(name, "=")
-		if flag = s.Lookup(name); flag != nil && !has && flag.NoOptDefVal != "" {
-			value, has = flag.NoOptDefVal, true
-		}
-		return flag, value, has
-	}
-	for i := 1; i < len(word); i++ {
-		if flag = s.ShorthandLookup(word[i : i+1]); flag == nil {
-			return nil, "", false
-		}
-		if flag.NoOptDefVal == "" {
-			value = strings.TrimPrefix(word[i+1:], "=")
-			return flag, value, word[i+1:] != ""
-		}
-	}
-	return flag, flag.NoOptDefVal, true
+	return s.value(s.operandWord(len(r.rest)), "")
 }
 
 // flagCandidates are the flags or, behind --name=, the values of that one.
 func (s Syntax) flagCandidates(last string) Completion {
 	name, _, ok := strings.Cut(last, "=")
 	if flag := s.Lookup(strings.TrimPrefix(name, "--")); ok && flag != nil {
-		if flag.Value.Type() == "bool" {
+		if flag.bare == "true" {
 			return s.value("true|false", name+"=")
 		}
 		return s.value(valueWord(flag), name+"=")
 	}
 	var c Completion
-	s.VisitAll(func(f *pflag.Flag) {
+	for _, f := range s.flags {
 		if !f.Hidden {
-			_, about := pflag.UnquoteUsage(f)
+			_, about := f.Unquote()
 			c.Candidates = append(c.Candidates, Candidate{"--" + f.Name, about})
 		}
-	})
+	}
 	c.Candidates = append(c.Candidates, Candidate{"--help", "print how it is used"})
 	return c
 }
@@ -164,8 +125,8 @@ func (s Syntax) value(word, prefix string) Completion {
 }
 
 // valueWord is what the help text calls the flag's value.
-func valueWord(f *pflag.Flag) string {
-	word, _ := pflag.UnquoteUsage(f)
+func valueWord(f *Flag) string {
+	word, _ := f.Unquote()
 	return word
 }
 

@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
-
-	"github.com/spf13/pflag"
+	"unicode/utf8"
 
 	"ocibox/core/fault"
 )
@@ -16,34 +12,92 @@ import (
 // value, in back quotes in its usage, and the words for the operands, in the
 // usage line, say what they are to completion too: see Values.
 type Flags struct {
-	*pflag.FlagSet
-	usage, summary string
+	name, usage, summary string
+	flags                []*Flag // in the order of their definition
+	operands             []string
+	interspersed         bool
+	// Equals reads -fVALUE as -f=VALUE too, as Go's programs do, and -f=false.
+	Equals bool
 }
+
+// Flag is one of a set.
+type Flag struct {
+	Name, Short string // Short is a letter, or ""
+	Usage       string
+	Value       Value
+	Hidden      bool // from help and completion
+	Changed     bool // it was given
+	word        string
+	bare        string // what Value is set to where the flag has no value
+	defaultText string
+	noEffect    string
+	takes       argument
+	longOnly    bool
+}
+
+// LongOnly makes the short form of an optional flag one that takes no value.
+func (f *Flag) LongOnly() { f.longOnly = true }
+
+// argument tells whether a flag takes a value.
+type argument uint8
+
+const (
+	none argument = iota
+	required
+	optional
+)
 
 // NewFlags makes the flag set of the applet or command name. usage is what
 // follows the name in the first line of the help text, summary is its body.
 func NewFlags(name, usage, summary string) *Flags {
-	f := &Flags{pflag.NewFlagSet(name, pflag.ContinueOnError), usage, summary}
-	f.SortFlags = false
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	return f
+	return &Flags{name: name, usage: usage, summary: summary, interspersed: true}
 }
 
-// choice is a flag's value that is one of a few words.
-type choice struct {
-	value *string
-	of    []string
+func (f *Flags) add(flag *Flag) *Flag {
+	flag.defaultText = flag.Value.String()
+	f.flags = append(f.flags, flag)
+	return flag
 }
 
-func (c choice) String() string { return *c.value }
-func (c choice) Type() string   { return strings.Join(c.of, "|") }
-func (c choice) Set(s string) error {
-	if !slices.Contains(c.of, s) {
-		return fault.Op(nil, "is not %s", either(c.of))
+// SetInterspersed says whether flags may follow an operand, as they do unless
+// operands are a command line.
+func (f *Flags) SetInterspersed(yes bool) { f.interspersed = yes }
+
+// Name is that of the applet or command.
+func (f *Flags) Name() string { return f.name }
+
+// Lookup finds a flag by its whole long name; it is nil for none.
+func (f *Flags) Lookup(name string) *Flag {
+	for _, flag := range f.flags {
+		if flag.Name == name {
+			return flag
+		}
 	}
-	*c.value = s
 	return nil
+}
+
+// Changed tells whether the flag of that name was given.
+func (f *Flags) Changed(name string) bool {
+	flag := f.Lookup(name)
+	return flag != nil && flag.Changed
+}
+
+// VisitAll calls do with each flag, in the order of their definition.
+func (f *Flags) VisitAll(do func(*Flag)) {
+	for _, flag := range f.flags {
+		do(flag)
+	}
+}
+
+// Args are the operands, NArg their number, and Arg one of them, "" if there are
+// not so many.
+func (f *Flags) Args() []string { return f.operands }
+func (f *Flags) NArg() int      { return len(f.operands) }
+func (f *Flags) Arg(i int) string {
+	if i >= len(f.operands) {
+		return ""
+	}
+	return f.operands[i]
 }
 
 // either lists words for a sentence: "a, b or c".
@@ -55,82 +109,137 @@ func either(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// Choice defines a flag whose value is one of words, of which the first is the
-// default.
-func (f *Flags) Choice(name, short string, words []string, usage string) *string {
-	value := words[0]
-	f.VarP(choice{&value, words}, name, short, usage)
-	return &value
-}
-
-// noEffect is the annotation of a flag that NoEffect marks.
-const noEffect = "no-effect"
-
 // NoEffect marks a flag that callers of other runtimes give, and that changes
 // nothing here because of why: a clause, for the help text and the README.
 func (f *Flags) NoEffect(name, why string) {
 	flag := f.Lookup(name)
-	flag.Annotations = map[string][]string{noEffect: {why}}
+	flag.noEffect = why
 	flag.Usage += " (no effect: " + why + ")"
 }
 
 // WithoutEffect is why a flag changes nothing, or "" if it does.
-func WithoutEffect(flag *pflag.Flag) string {
-	return strings.Join(flag.Annotations[noEffect], "")
-}
+func WithoutEffect(flag *Flag) string { return flag.noEffect }
 
 // Parse reads args. Where they ask for help it prints that to std.Out and
 // returns Status(0), which the caller passes on.
 func (f *Flags) Parse(std Std, args []string) error {
-	err := f.FlagSet.Parse(args)
-	var invalid *pflag.InvalidValueError
-	var unknown *pflag.NotExistError
-	hint := f.Name() + " --help lists the options"
-	switch {
-	case err == nil:
+	hint := f.name + " --help lists the options"
+	var bad *fault.Error // a value
+	s := f.scan(args, func(o option) error {
+		if o.flag == helpFlag {
+			f.help(std)
+			return Status(0)
+		}
+		if err := o.set(); err != nil {
+			bad = fault.Op(err, "--%s %s", o.flag.Name, o.value).WithHint("%s", hint)
+			return bad
+		}
 		return nil
-	case errors.Is(err, pflag.ErrHelp):
-		f.help(std)
-		return Status(0)
-	case errors.As(err, &invalid):
-		return fault.Op(invalid.Unwrap(), "--%s %s", invalid.GetFlag().Name, invalid.GetValue()).WithHint("%s", hint)
-	case errors.As(err, &unknown):
-		if near := Near(unknown.GetSpecifiedName(), f.names()); near != "" && unknown.GetSpecifiedShortnames() == "" {
+	}, func(err error) error { return err })
+	f.operands = s.rest
+	switch e := s.err.(type) {
+	case nil, Status:
+		return e
+	case *unknownFlag:
+		if near := Near(e.name, f.names()); near != "" && e.in == "" {
 			hint = "is it --" + near + "? " + hint
 		}
+	default:
+		if bad != nil {
+			return bad
+		}
 	}
-	return fault.Op(err, "command line").WithHint("%s", hint)
+	return fault.Op(s.err, "command line").WithHint("%s", hint)
+}
+
+// set does what the option says.
+func (o option) set() error {
+	value := o.value
+	if !o.has {
+		value = o.flag.bare
+	}
+	o.flag.Changed = true
+	return o.flag.Value.Set(value)
 }
 
 func (f *Flags) help(std Std) {
-	fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.Name(), f.usage, f.summary)
-	if f.HasAvailableFlags() {
-		fmt.Fprintf(std.Out, "\noptions:\n%s", f.FlagUsages())
+	fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.name, f.usage, f.summary)
+	if list := f.list(); list != "" {
+		fmt.Fprintf(std.Out, "\noptions:\n%s", list)
 	}
+}
+
+// list has a line for each flag.
+func (f *Flags) list() string {
+	var left, right []string
+	width := 0
+	for _, flag := range f.flags {
+		if flag.Hidden {
+			continue
+		}
+		form := "      --" + flag.Name
+		if flag.Short != "" {
+			form = "  -" + flag.Short + form[5:]
+			form = strings.Replace(form, " --", ", --", 1)
+		}
+		word, about := flag.Unquote()
+		switch {
+		case flag.takes == optional:
+			form += "[=" + word + "]"
+		case word != "":
+			form += " " + word
+		}
+		if d := flag.defaultText; d != "" && d != "false" && d != "0" {
+			if _, text := flag.Value.(*stringValue); text {
+				d = fmt.Sprintf("%q", d)
+			}
+			about += " (default " + d + ")"
+		}
+		left, right = append(left, form), append(right, about)
+		width = max(width, utf8.RuneCountInString(form))
+	}
+	var s strings.Builder
+	for i, form := range left {
+		s.WriteString(form)
+		s.WriteString(strings.Repeat(" ", width-utf8.RuneCountInString(form)+3))
+		s.WriteString(right[i])
+		s.WriteByte('\n')
+	}
+	return s.String()
+}
+
+// Unquote gives the word for the flag's value, which is in back quotes in its
+// usage, "" for none, and the usage without them.
+func (f *Flag) Unquote() (word, usage string) {
+	before, rest, ok := strings.Cut(f.Usage, "`")
+	if in, after, closed := strings.Cut(rest, "`"); ok && closed {
+		return in, before + in + after
+	}
+	return f.word, f.Usage
 }
 
 // names are the long flags that help lists.
 func (f *Flags) names() []string {
 	var names []string
-	f.VisitAll(func(flag *pflag.Flag) {
+	for _, flag := range f.flags {
 		if !flag.Hidden {
 			names = append(names, flag.Name)
 		}
-	})
+	}
 	return names
 }
 
 // Operands returns the operands, of which there must be at least min and, unless
 // max is negative, at most max.
 func (f *Flags) Operands(min, max int) ([]string, error) {
-	n := f.NArg()
+	n := len(f.operands)
 	switch {
 	case n < min:
-		return nil, fault.Op(nil, "%d operands given, %d needed", n, min).WithHint("usage: %s %s", f.Name(), f.usage)
+		return nil, fault.Op(nil, "%d operands given, %d needed", n, min).WithHint("usage: %s %s", f.name, f.usage)
 	case max >= 0 && n > max:
-		return nil, fault.Op(nil, "unexpected operand %q", f.Arg(max)).WithHint("usage: %s %s", f.Name(), f.usage)
+		return nil, fault.Op(nil, "unexpected operand %q", f.operands[max]).WithHint("usage: %s %s", f.name, f.usage)
 	}
-	return f.FlagSet.Args(), nil
+	return f.operands, nil
 }
 
 // Near is the word of words that name was probably meant to be: one that it

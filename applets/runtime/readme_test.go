@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/spf13/pflag"
 
 	"ocibox/applets/cli"
 	"ocibox/applets/runtime"
@@ -126,7 +125,7 @@ func commandTable(t *testing.T) string {
 	// What the others do not have.
 	for _, command := range append([]cli.Command{{Candidate: cli.Candidate{Word: "global"}, Syntax: runtime.Syntax()}}, runtime.Syntax().Commands...) {
 		own := 0
-		command.Syntax.VisitAll(func(f *pflag.Flag) {
+		command.Syntax.VisitAll(func(f *cli.Flag) {
 			if own++; !f.Hidden && !listed[command.Word+" --"+f.Name] {
 				row(command.Word, "--"+f.Name, "", yes)
 			}

@@ -61,6 +61,7 @@ var absent = [...]struct{ name, why string }{
 // newFlags makes the command's flags and gives what it does.
 func (c *command) newFlags() (*cli.Flags, action) {
 	f := cli.NewFlags("runtime "+c.name, c.usage, c.summary)
+	f.Equals = true
 	return f, c.flags(f)
 }
 
@@ -94,6 +95,7 @@ type globals struct {
 
 func newGlobals() *globals {
 	f := cli.NewFlags("runtime", "[OPTION…] COMMAND [ARGUMENT…]", summary())
+	f.Equals = true // as runc has it
 	f.SetInterspersed(false)
 	g := &globals{Flags: f}
 	g.root = f.String("root", "", "`DIR` of the containers' state (default /run/ocibox, or below $XDG_RUNTIME_DIR)")
