@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
+	"ocibox/core/plan"
 )
 
 // profile lets all calls through but those of names, which get action.
@@ -102,6 +103,39 @@ func TestSeccompLoaded(t *testing.T) {
 		check(b.Report())
 		b = running(t, u, edit)
 		check(inside(t, b))
+	})
+}
+
+// newCalls are those since Linux 5.0: a profile of that time has none of them.
+var newCalls = []string{
+	"pidfd_send_signal", "io_uring_setup", "io_uring_enter", "io_uring_register", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount",
+	"fspick", "pidfd_open", "clone3", "close_range", "openat2", "pidfd_getfd", "faccessat2", "process_madvise", "epoll_pwait2", "mount_setattr",
+	"quotactl_fd", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "memfd_secret", "process_mrelease",
+	"futex_waitv", "set_mempolicy_home_node",
+}
+
+// What runs under the filter before the execve, hooks too, takes no call that an
+// old profile does not know.
+func TestSeccompOldProfile(t *testing.T) {
+	eachPrivilege(t, func(t *testing.T, u bundletest.User, noNewPrivs bool) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = noNewPrivs
+			s.Process.Args = b.Args("sleep")
+			s.Linux.Seccomp = profile(specs.ActKillProcess, nil, newCalls...)
+			allHooks(t, b, s)
+		})
+		b.Create()
+		b.Must("start", b.ID)
+		b.Wait(specs.StateRunning)
+		if r := b.Runtime(execArgs(b, nil, "exit", "3")...); r.Status != 3 {
+			t.Errorf("exec: %+v", r)
+		}
+		b.Must("delete", "--force", b.ID)
+		if names := ran(b); len(names) != 2*len(plan.HookKinds()) {
+			t.Errorf("the hooks that ran: %q", names)
+		}
+		nothingLeft(t, b)
 	})
 }
 

@@ -19,6 +19,7 @@ type header struct {
 	pc      uint32 // instruction that runs, or ran last
 	report  uint32 // register with the descriptor that reports go to
 	sync    uint32 // register with the socket to the parent
+	inherit uint32 // the first descriptor that what is executed does not inherit
 }
 
 // Kinds of instruction.
@@ -78,7 +79,6 @@ type scratch struct {
 	text [pathMax]byte // log of an fs context
 
 	// What opSpawn has of its process.
-	clone  cloneArgs
 	poll   pollFD
 	left   [2]uintptr // timespec of ppoll(2), of longs
 	sigset uint64

@@ -53,7 +53,7 @@ func (p *Program) Link() (*Linked, error) {
 		return nil, fault.Op(err, "map %d bytes for the container's program", size)
 	}
 	l := &Linked{prog: p, mem: mem, base: unsafe.Pointer(&mem[0]), data: data, head: head}
-	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync)}
+	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync), inherit: uint32(3 + p.Preserve)}
 	addr := uintptr(l.base) + data
 	copy(mem[data:], p.data)
 	for _, f := range p.fixups {

@@ -102,6 +102,7 @@ type Program struct {
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
 	accepts bool // it has an Accept, and no report to the starter since
+	swept   bool // it has a Sweep
 	strs    map[string]uintptr
 }
 
@@ -384,11 +385,23 @@ type Spawned struct {
 	Timeout  int // in seconds, 0 for none
 }
 
+// Sweep keeps what the child executes from inheriting any descriptor from 3 up
+// but those to preserve, of those that there are. Whatever an instruction opens
+// afterwards is close-on-exec anyway.
+func (p *Program) Sweep() {
+	p.swept = true
+	p.Call(unix.SYS_CLOSE_RANGE, Num(3+p.Preserve), Num(-1), Num(unix.CLOSE_RANGE_CLOEXEC))
+}
+
 // Spawn runs a program as a process of its own, in a new session and with none
 // of the child's descriptors but Out and Err, and waits for its end. An exit
 // status but 0 is a failure; so is the timeout, after which the process and
-// its group are killed.
+// its group are killed. A seccomp filter that is loaded already has to allow
+// only what it takes to start a process: behind a Sweep that are old calls.
 func (p *Program) Spawn(s Spawned) *Insn {
+	if !p.swept {
+		p.Sweep()
+	}
 	texts := p.Words([]Arg{
 		p.Str("state"), p.Str(s.Stdin[0]), Num(len(s.Stdin[0])), p.Str(s.Stdin[1]), Num(len(s.Stdin[1])), Num(s.Timeout),
 	})

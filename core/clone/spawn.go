@@ -23,9 +23,13 @@ func spawn(base unsafe.Pointer, in *insn) syscall.Errno {
 	if e != 0 {
 		return e
 	}
-	s.clone.flags, s.clone.pidfd, s.clone.exitSignal = unix.CLONE_PIDFD, uint64(uintptr(unsafe.Pointer(&s.poll.fd))), uint64(unix.SIGCHLD)
 	s.errno = 0
-	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&s.clone)), unsafe.Sizeof(s.clone), 0, 0, 0, 0)
+	// Not clone3(2): a filter cannot look into its argument, so most refuse it.
+	flags, stack := uintptr(unix.CLONE_PIDFD)|uintptr(unix.SIGCHLD), uintptr(0)
+	if stackFirst {
+		flags, stack = stack, flags
+	}
+	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE, flags, stack, uintptr(unsafe.Pointer(&s.poll.fd)), 0, 0, 0)
 	if e == 0 && pid == 0 {
 		s.errno = uint32(spawned(base, in, stdin))
 		exit(exitFailed)
@@ -94,8 +98,9 @@ func spawned(base unsafe.Pointer, in *insn, stdin uintptr) syscall.Errno {
 			return e
 		}
 	}
-	if _, _, e := syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, 3, uintptr(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC, 0, 0, 0); e != 0 {
-		return e
+	// Behind a Sweep, all others are close-on-exec.
+	for fd := uintptr(3); fd < uintptr((*header)(base).inherit); fd++ {
+		syscall.RawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
 	}
 	_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
 	return e

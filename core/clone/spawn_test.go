@@ -64,6 +64,21 @@ func TestSpawnEnvironment(t *testing.T) {
 	}
 }
 
+// Nothing of the child's is inherited, and what it preserves it keeps.
+func TestSpawnDescriptors(t *testing.T) {
+	for preserve := range 3 {
+		got, _ := spawnOut(t, "cd /proc/$$/fd; for fd in 3 4 5 6 7 8 9 10 11 12; do [ -e $fd ] && echo $fd; done; true", Spawned{}, func(p *Program) {
+			p.Preserve = preserve
+			for range 4 { // not close-on-exec
+				p.Call(unix.SYS_OPENAT, Cwd, p.Str("/"), Num(unix.O_PATH))
+			}
+		})
+		if got != "" {
+			t.Errorf("with %d to preserve, it inherits %q", preserve, got)
+		}
+	}
+}
+
 func TestSpawnFails(t *testing.T) {
 	for _, c := range []struct {
 		name, script, want string
@@ -144,6 +159,7 @@ func TestSpawnExplained(t *testing.T) {
 	l := link(t, p)
 	defer l.Close()
 	for i, want := range []string{
+		`close_range(3, CLOSE_RANGE_CLOEXEC)`, // once for both
 		`spawn("/bin/a", ["a", "b c"], {1 variables})`,
 		`spawn("/bin/b", ["b"], {0 variables}), standard error to $log, for at most 5 s`,
 	} {

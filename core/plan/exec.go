@@ -185,11 +185,11 @@ func (c *compiler) goIn() {
 	if c.spec.Process.Terminal {
 		c.takeTerminal()
 	}
+	c.sweep()
 	if c.privileged() {
 		c.identity()
+		p.Begin("", "")
 	}
-	p.Begin("", "")
-	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
 	// Not before the fork: a scheduler may forbid it, or forget what it was told.
 	actions := append(c.ranks(true), c.enterRdt(true)...)
 	if a := c.spec.Process.ExecCPUAffinity; a != nil {

@@ -292,6 +292,13 @@ func (c *compiler) names() {
 	}
 }
 
+// sweep makes sure of the descriptors. It comes before identity, which may load
+// a filter that does not know the call yet.
+func (c *compiler) sweep() {
+	c.p.Begin("", "")
+	c.p.Sweep()
+}
+
 // finish makes the process what it is to be, and executes it.
 func (c *compiler) finish() {
 	p := c.p
@@ -307,9 +314,9 @@ func (c *compiler) finish() {
 	actions := c.ranks((c.new|c.joined)&unix.CLONE_NEWUSER != 0)
 	c.execLabels()
 	c.shutProc()
+	c.sweep()
 	c.identity()
 	p.Begin("", "")
-	p.Call(unix.SYS_CLOSE_RANGE, clone.Num(3+p.Preserve), clone.Num(-1), clone.Num(unix.CLOSE_RANGE_CLOEXEC))
 	if !c.newUser {
 		actions = append(actions, c.parentOOMScoreAdj()...)
 	}
