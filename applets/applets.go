@@ -36,7 +36,7 @@ var table = []Applet{
 	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run, runtime.Syntax},
 	{"pstree-lite", []string{"pstree"}, "show the processes as a tree", pstree.Run, pstree.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
-	{"ip", nil, "routes, neighbors and network namespaces, in the words of iproute2", ip.Run, ip.Syntax},
+	{"ip", nil, "network devices, addresses, routes, neighbors and namespaces, in the words of iproute2", ip.Run, ip.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
 	{"strace-lite", []string{"strace"}, "print the system calls and signals of processes", strace.Run, strace.Syntax},
 }

@@ -26,6 +26,9 @@ type command struct {
 	netns          string // -n
 	net            *link.Network
 	names          map[int32]string // of devices, once they are asked for
+	flags          map[int32]uint32 // and theirs
+	peers          map[int32]string // names of namespaces by their numbers, the same
+	held           []int            // descriptors, until the end
 	object         string           // for errors
 }
 
@@ -36,7 +39,9 @@ var objects = [...]struct {
 	run   func(c *command, args []string) error
 	usage string
 }{
+	{"address", (*command).address, addressUsage},
 	{"route", (*command).route, routeUsage},
+	{"link", (*command).link, linkUsage},
 	{"neighbor", (*command).neighbor, neighborUsage},
 	{"neighbour", (*command).neighbor, neighborUsage},
 	{"netns", (*command).namespaces, netnsUsage},
@@ -45,8 +50,25 @@ var objects = [...]struct {
 const (
 	usage = `usage: ip [OPTION…] OBJECT [COMMAND [WORD…]]
        ip OBJECT help
-objects: route, neighbor, netns; what an object or a command begins with is enough
-options: -4 -6 -f[amily] inet|inet6 -d[etails] -s[tatistics] -o[neline] -br[ief] -j[son] -p[retty] -N[umeric] -n[etns] NAME|FILE|PID -a[ll] -c[olor]
+objects: address, link, route, neighbor, netns; what an object or a command begins with is enough
+options: -4 -6 -0 -f[amily] inet|inet6|link -d[etails] -s[tatistics] -o[neline] -br[ief] -j[son] -p[retty] -N[umeric] -n[etns] NAME|FILE|PID -a[ll] -c[olor]
+`
+	addressUsage = `usage: ip address [show|flush] [[dev] NAME] [scope S] [to PREFIX] [label PATTERN] [up] [[-]FLAG] [dynamic|permanent] [primary|secondary]
+           [master NAME] [nomaster] [vrf NAME] [group G] [type KIND[_slave]]
+       ip address add|change|replace|delete [local] PREFIX [peer PREFIX] [broadcast ADDRESS|+|-] [anycast ADDRESS] [scope S] [label LABEL] [metric N]
+           [valid_lft SECONDS|forever] [preferred_lft SECONDS|forever] [FLAG] dev NAME
+flags to set: home, nodad, optimistic, mngtmpaddr, noprefixroute, autojoin; to look for: also tentative, deprecated, dadfailed, temporary, stable-privacy
+`
+	linkUsage = `usage: ip link [show] [[dev] NAME] [up] [master NAME] [nomaster] [vrf NAME] [group G] [type KIND[_slave]]
+       ip link add [link NAME] [name] NAME [SETTING]… [netns NAME|FILE|PID] type KIND [OPTION]…
+       ip link set [dev] NAME|group G [up|down] [name NAME] [SETTING]… [netns NAME|FILE|PID] [type KIND[_slave] OPTION…]
+       ip link delete [dev] NAME|group G
+       ip link property add|del [dev] NAME [altname NAME]…
+settings: address ADDRESS, broadcast ADDRESS, mtu N, txqueuelen N, index N, numtxqueues N, numrxqueues N, master NAME, nomaster, alias TEXT, group G,
+       arp|multicast|allmulticast|promisc|dynamic|trailers|carrier|protodown on|off, addrgenmode eui64|none|stable_secret|random, mode default|dormant,
+       state STATE, gso_max_size N, gso_max_segs N, gro_max_size N, link-netns NAME, link-netnsid N, parentdev NAME
+kinds: veth [peer [name] NAME [SETTING]…]; bridge; dummy; vlan id N; macvlan|macvtap mode private|vepa|bridge|passthru|source; ipvlan|ipvtap mode l2|l3|l3s;
+       vrf table N; and others that need no options
 `
 	routeUsage = `usage: ip route [list|flush] [root|match|exact PREFIX] [table ID|all] [vrf NAME] [dev NAME] [via ADDRESS] [src ADDRESS] [proto P] [type T] [scope S] [tos T] [metric N] [realms R] [cached]
        ip route get ADDRESS [from ADDRESS] [iif NAME] [oif NAME] [vrf NAME] [tos T] [mark N] [uid N] [ipproto P] [sport N] [dport N] [fibmatch] [connected] [notify]
@@ -101,6 +123,8 @@ func (c *command) option(word, next string) (takes bool, err error) {
 		c.family = unix.AF_INET
 	case name == "6":
 		c.family = unix.AF_INET6
+	case name == "0":
+		c.family = unix.AF_PACKET
 	case is("statistics"):
 		c.stats++
 	case is("details"):
@@ -111,8 +135,10 @@ func (c *command) option(word, next string) (takes bool, err error) {
 		c.netns = next
 		return true, nil
 	case is("family"):
-		if c.family = familyOf(next); c.family == unix.AF_UNSPEC {
-			return false, bad("family %q is neither inet nor inet6", next)
+		if c.family = familyOf(next); next == "link" {
+			c.family = unix.AF_PACKET
+		} else if c.family == unix.AF_UNSPEC {
+			return false, bad("family %q is none of inet, inet6 and link", next)
 		}
 		return true, nil
 	case is("Numeric"):
@@ -159,7 +185,7 @@ func Run(std cli.Std, args []string) error {
 		}
 	}
 	if len(args) == 0 {
-		return bad("what is it about? there are: route, neighbor, netns")
+		return bad("what is it about? there are: address, link, route, neighbor, netns")
 	}
 	if args[0] == "help" {
 		return c.tell(usage)
@@ -175,6 +201,9 @@ func Run(std cli.Std, args []string) error {
 		if c.net != nil {
 			c.net.Close()
 		}
+		for _, fd := range c.held {
+			unix.Close(fd)
+		}
 		if err == nil {
 			err = c.flush(std.Out)
 		}
@@ -183,7 +212,7 @@ func Run(std cli.Std, args []string) error {
 		}
 		return nil
 	}
-	return bad("object %q is not known; there are: route, neighbor, netns", args[0])
+	return bad("object %q is not known; there are: address, link, route, neighbor, netns", args[0])
 }
 
 func (c *command) tell(text string) error {
@@ -193,7 +222,7 @@ func (c *command) tell(text string) error {
 
 // Syntax is what completion has to know of it.
 func Syntax() cli.Syntax {
-	return cli.Syntax{Flags: cli.NewFlags("ip", "OBJECT COMMAND…", "Show and change routes, neighbors and network namespaces.")}
+	return cli.Syntax{Flags: cli.NewFlags("ip", "OBJECT COMMAND…", "Show and change network devices, addresses, routes, neighbors and network namespaces.")}
 }
 
 // pick finds the first of names that word begins, or is, for those behind a

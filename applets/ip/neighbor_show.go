@@ -151,7 +151,7 @@ func (c *command) neighborFlush(w *words) error {
 	if err != nil {
 		return err
 	}
-	return c.flushed(func() (int, error) {
+	return c.flushed("entries", false, func() (int, error) {
 		list, err := c.neighbors(f)
 		for i := range list {
 			e := &list[i]

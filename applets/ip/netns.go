@@ -143,17 +143,6 @@ func (c *command) netnsListID(w *words) error {
 	if err != nil {
 		return answer(err)
 	}
-	names := map[int32]string{}
-	err = each(func(name string) error {
-		id, err := c.peerID(name)
-		if names[id] == "" {
-			names[id] = name
-		}
-		return err
-	})
-	if err != nil {
-		return answer(err)
-	}
 	c.list()
 	for _, p := range list {
 		here := p.ID
@@ -163,8 +152,14 @@ func (c *command) netnsListID(w *words) error {
 			here = p.Current
 			c.showPeerID("current-nsid", p.Current)
 		}
-		if name := names[here]; name != "" && here >= 0 {
-			c.str("name", "(iproute2 netns name: %s)", name)
+		if here >= 0 {
+			name, err := c.namespaceOf(here)
+			if err != nil {
+				return err
+			}
+			if name != "" {
+				c.str("name", "(iproute2 netns name: %s)", name)
+			}
 		}
 		c.text("\n")
 		c.close()

@@ -119,9 +119,9 @@ func (p *printer) end(bracket byte) {
 		return
 	}
 	p.depth--
-	if bracket == '}' {
+	if bracket == '}' && p.begun {
 		p.indent()
-	} else if p.pretty && p.begun {
+	} else if bracket == ']' && p.pretty && p.begun {
 		p.buf.WriteByte(' ')
 	}
 	p.buf.WriteByte(bracket)
@@ -161,4 +161,24 @@ func (p *printer) null(key, text string) {
 		return
 	}
 	p.buf.WriteString(text)
+}
+
+// truth is a field that is true or false, and as text is text.
+func (p *printer) truth(key, text string, value bool) {
+	if p.json {
+		p.key(key)
+		fmt.Fprint(&p.buf, value)
+		return
+	}
+	p.buf.WriteString(text)
+}
+
+// decimal is a field that is a number with a fraction.
+func (p *printer) decimal(key, format, value string) {
+	if p.json {
+		p.key(key)
+		p.buf.WriteString(value)
+		return
+	}
+	fmt.Fprintf(&p.buf, format, value)
 }

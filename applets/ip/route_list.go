@@ -333,7 +333,7 @@ func (c *command) routeFlush(w *words) error {
 			return nil
 		}
 	}
-	return c.flushed(func() (int, error) {
+	return c.flushed("entries", false, func() (int, error) {
 		list, err := c.listed(f)
 		gone := 0
 		for i := range list {
@@ -356,8 +356,8 @@ func (c *command) routeFlush(w *words) error {
 	})
 }
 
-// flushed deletes in rounds until nothing is left.
-func (c *command) flushed(round func() (int, error)) error {
+// flushed deletes in rounds until nothing is left, or once.
+func (c *command) flushed(what string, once bool, round func() (int, error)) error {
 	for n := 0; ; n++ {
 		gone, err := round()
 		switch {
@@ -367,9 +367,14 @@ func (c *command) flushed(round func() (int, error)) error {
 			return fault.Op(nil, "after %d rounds %d were there again", n, gone)
 		case gone > 0:
 			if c.stats > 0 {
-				c.text("\n*** Round %d, deleting %d entries ***\n", n+1, gone)
+				c.text("\n*** Round %d, deleting %d %s ***\n", n+1, gone, what)
 			}
-			continue
+			if !once {
+				continue
+			}
+			if c.stats > 0 {
+				c.text("*** Flush is complete after 1 round ***\n")
+			}
 		case c.stats == 0:
 		case n == 0:
 			c.text("Nothing to flush.\n")

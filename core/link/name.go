@@ -43,3 +43,11 @@ func CheckNewName(name string) error {
 	}
 	return CheckName(name)
 }
+
+// CheckLabel says why an address cannot have this label.
+func CheckLabel(label string) error {
+	if len(label) >= unix.IFNAMSIZ {
+		return fault.Op(nil, "%q is no label of an address: %d bytes are more than %d", label, len(label), unix.IFNAMSIZ-1)
+	}
+	return nil
+}

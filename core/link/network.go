@@ -84,6 +84,17 @@ func (a Attrs) Uint32(kind uint16) (v uint32, ok bool) {
 // Add appends an attribute.
 func (a *Attrs) Add(kind uint16, value []byte) { *a = append(*a, Attr{kind, value}) }
 
+// Set gives an attribute a value, in the place of the one that it has.
+func (a *Attrs) Set(kind uint16, value []byte) {
+	for i := range *a {
+		if (*a)[i].Type == kind {
+			(*a)[i].Value = value
+			return
+		}
+	}
+	a.Add(kind, value)
+}
+
 // AddUint32 appends one that is a number.
 func (a *Attrs) AddUint32(kind uint16, v uint32) { a.Add(kind, nl.Uint32Attr(v)) }
 

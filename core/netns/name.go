@@ -91,3 +91,6 @@ func Open(name string) (int, error) {
 	}
 	return namespace.Open(file(name), kind())
 }
+
+// OpenPath opens what Find gives, which has to be a network namespace.
+func OpenPath(path string) (int, error) { return namespace.Open(path, kind()) }
