@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
+	initapplet "ocibox/applets/init"
 	"ocibox/applets/ip"
 	"ocibox/applets/pstree"
 	"ocibox/applets/recvtty"
@@ -35,6 +36,7 @@ type Applet struct {
 var table = []Applet{
 	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run, runtime.Syntax},
 	{"pstree-lite", []string{"pstree"}, "show the processes as a tree", pstree.Run, pstree.Syntax},
+	{"init", nil, "the first process of a machine or a container", initapplet.Run, initapplet.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
 	{"ip", nil, "network devices, addresses, routes, neighbors and namespaces, in the words of iproute2", ip.Run, ip.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
@@ -80,7 +82,7 @@ func Main(std cli.Std, args []string) int {
 	case "--version", "-V":
 		fmt.Fprintf(std.Out, "ocibox %s\n", cli.Version)
 	case "--list":
-		for _, n := range names() {
+		for _, n := range Names() {
 			fmt.Fprintln(std.Out, n)
 		}
 	case "completion":
@@ -90,7 +92,7 @@ func Main(std cli.Std, args []string) int {
 	default:
 		a := find(word)
 		if a == nil {
-			fmt.Fprintf(std.Err, "ocibox: %s: applet not found; there are: %s\n", word, strings.Join(names(), " "))
+			fmt.Fprintf(std.Err, "ocibox: %s: applet not found; there are: %s\n", word, strings.Join(Names(), " "))
 			return unknownStatus
 		}
 		return cli.Report(std, a.Name, a.Run(std, args[2:]))
@@ -116,7 +118,8 @@ func privileged() error {
 	return nil
 }
 
-func names() []string {
+// Names are those of the applets, with their aliases.
+func Names() []string {
 	var n []string
 	for _, a := range table {
 		n = append(append(n, a.Name), a.Aliases...)
@@ -157,7 +160,7 @@ func install(std cli.Std, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range names() {
+	for _, n := range Names() {
 		at := filepath.Join(ops[0], n)
 		err := link(self, at)
 		if os.IsExist(err) {

@@ -50,9 +50,9 @@ func TestDispatch(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	n := names()
+	n := Names()
 	slices.Sort(n)
-	if len(slices.Compact(n)) != len(names()) {
+	if len(slices.Compact(n)) != len(Names()) {
 		t.Error("a name stands for two applets")
 	}
 	for _, a := range table {
@@ -80,7 +80,7 @@ func TestInstall(t *testing.T) {
 			}
 		}
 		me, _ := os.Stat(self)
-		for _, n := range names() {
+		for _, n := range Names() {
 			st, err := os.Stat(filepath.Join(dir, n))
 			if err != nil || !os.SameFile(st, me) {
 				t.Errorf("%s does not lead to the binary: %v", n, err)

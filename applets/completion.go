@@ -26,7 +26,7 @@ func completion(std cli.Std, args []string) error {
 	}
 	for _, s := range scripts {
 		if s.shell == ops[0] {
-			all := strings.Join(append([]string{"ocibox"}, names()...), " ")
+			all := strings.Join(append([]string{"ocibox"}, Names()...), " ")
 			_, err := fmt.Fprint(std.Out, strings.NewReplacer("NAMES", all, "ASK", completeWord).Replace(s.text))
 			return err
 		}

@@ -31,7 +31,7 @@ func installed(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range append(names(), "ocibox") {
+	for _, n := range append(Names(), "ocibox") {
 		if err := os.Symlink(self, filepath.Join(dir, n)); err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestBash(t *testing.T) {
 		}
 	}
 	registered := strings.Join(shell(t, dir, "bash", "-c", `source "$1"; complete -p`, "bash", path), "\n")
-	for _, n := range append(names(), "ocibox") {
+	for _, n := range append(Names(), "ocibox") {
 		if !strings.Contains(registered, "_ocibox "+n) {
 			t.Errorf("%s is not completed: %s", n, registered)
 		}

@@ -1,22 +1,39 @@
-// Command image makes an initramfs out of files, directories and symlinks: a
-// cpio archive in gzip, the same bytes for the same contents, and without root.
+// Command image makes an initramfs out of ocibox, its links, a busybox if one is
+// given, and other files: a cpio archive in gzip, the same bytes for the same
+// contents, and without root.
 //
-//	image OUT [FILE:PATH | -> TARGET:PATH | PATH/]…
+//	image [OPTION…] OUT [FILE:PATH | ->TARGET:PATH | PATH/]…
 //
-// FILE:PATH is a file of the host, with its mode; "->TARGET:PATH" a symlink;
-// PATH/ an empty directory. Directories above are made.
+//	--arch ARCH     of the machine, a GOARCH (default: this one's)
+//	--ocibox FILE   instead of a binary that is built
+//	--busybox FILE  a static busybox for that machine
+//
+// FILE:PATH is a file of the host, of mode 755 if it can be executed and else 644,
+// whatever umask it was made with; "->TARGET:PATH" a symlink; PATH/ an empty
+// directory. Directories above are made. A PATH that is given
+// replaces what is there by itself: /init leads to ocibox's init, and each of
+// its applets, and each of busybox's, has a link in /bin.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+
+	"ocibox/applets"
+	"ocibox/build/binary"
 )
 
 func main() {
@@ -39,24 +56,56 @@ const (
 )
 
 func run(args []string) error {
-	if len(args) < 1 {
-		return fmt.Errorf("usage: image OUT [FILE:PATH | ->TARGET:PATH | PATH/]…")
+	f := flag.NewFlagSet("image", flag.ContinueOnError)
+	arch := f.String("arch", runtime.GOARCH, "of the machine, a `GOARCH`")
+	ocibox := f.String("ocibox", "", "`FILE` instead of a binary that is built")
+	busybox := f.String("busybox", "", "`FILE`, a static busybox for that machine")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return errors.New("usage: image [OPTION…] OUT [FILE:PATH | ->TARGET:PATH | PATH/]…")
+	}
+	if *ocibox == "" {
+		dir, err := os.MkdirTemp("", "ocibox-image-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		*ocibox = filepath.Join(dir, "ocibox")
+		if err := binary.Build(*arch, *ocibox); err != nil {
+			return err
+		}
+	}
+	words := []string{"/proc/", "/sys/", "/dev/", "/run/", "/tmp/", "/root/", "->bin/ocibox:/init"}
+	if *busybox != "" {
+		names, err := exec.Command(*busybox, "--list").Output()
+		if err != nil {
+			// One for another machine cannot be asked. The shell can.
+			names = []byte("sh")
+		}
+		words = append(words, *busybox+":/bin/busybox")
+		for _, name := range strings.Fields(string(names)) {
+			if name != "busybox" {
+				words = append(words, "->busybox:/bin/"+name)
+			}
+		}
+	}
+	words = append(words, *ocibox+":/bin/ocibox")
+	for _, name := range applets.Names() {
+		words = append(words, "->ocibox:/bin/"+name)
 	}
 	entries := map[string]entry{}
-	for _, word := range args[1:] {
+	for _, word := range append(words, f.Args()[1:]...) {
 		if err := add(entries, word); err != nil {
 			return err
 		}
 	}
-	out, err := os.Create(args[0])
-	if err != nil {
+	var out bytes.Buffer
+	if err := write(&out, entries); err != nil {
 		return err
 	}
-	if err := write(out, entries); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
+	return os.WriteFile(f.Arg(0), out.Bytes(), 0o644)
 }
 
 func add(entries map[string]entry, word string) error {
@@ -96,12 +145,16 @@ func add(entries map[string]entry, word string) error {
 	if err != nil {
 		return err
 	}
-	return put(at, entry{fileMode | uint32(st.Mode().Perm()), data})
+	mode := uint32(fileMode | 0o644)
+	if st.Mode()&0o111 != 0 {
+		mode = fileMode | 0o755
+	}
+	return put(at, entry{mode, data})
 }
 
 // write writes the archive in the format "newc", cpio(5).
 func write(out io.Writer, entries map[string]entry) error {
-	z, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+	z, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	if err != nil {
 		return err
 	}

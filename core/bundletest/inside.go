@@ -98,6 +98,10 @@ func inside(name string, args []string) int {
 		return hunt()
 	case "overwrite": // the file of a descriptor
 		return overwrite("/proc/self/fd/" + args[0])
+	case "escape": // to the host's root, and print an Escape
+		return escape(args[0])
+	case "chrooted": // execute a command in a root directory that is no mount
+		return chrooted(args[0], args[1], args[2:])
 	case "isolated": // run a command where a shared tmpfs is at this path, and print what is mounted below
 		return isolated(args[0], args[1:])
 	case "mount": // a tmpfs at this path

@@ -108,6 +108,9 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 			return nil, nil, err
 		}
 	}
+	if in.Host.Bottom, err = bottom(); err != nil {
+		return nil, nil, err
+	}
 	if in.NoPivot {
 		if in.Host.KernelMounts, err = kernelMounts(); err != nil {
 			return nil, nil, err

@@ -68,6 +68,24 @@ func Stack(p *clone.Program, root clone.Reg) {
 	shut(p, top)
 }
 
+// Lift puts a copy of the root directory, with all that is mounted below, on top
+// of everything in the mount namespace, which is the child's own, and makes that
+// the root directory. pivot_root(2) can take the copy from its place, whatever
+// the root directory was.
+func Lift(p *clone.Program, prop *Prop) {
+	was, ns := p.Reg("was"), p.Reg("ns.mnt")
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/"), clone.Num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Save(was)
+	// Who enters a mount namespace, also the own, has its root: out of a
+	// directory of a shared mount, nothing could be done about its propagation.
+	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/proc/self/ns/mnt"), clone.Num(unix.O_RDONLY|unix.O_CLOEXEC)).Save(ns)
+	p.Call(unix.SYS_SETNS, clone.In(ns), clone.Num(unix.CLONE_NEWNS))
+	Isolate(p, prop)
+	lifted := cloneFD(p, was, true, "lifted")
+	Stack(p, lifted)
+	Chroot(p, lifted)
+	shut(p, was, ns, lifted)
+}
+
 // OpenRoot opens the directory path, which must not be a symlink.
 func OpenRoot(p *clone.Program, path, name string) clone.Reg {
 	dir := p.Reg(name)

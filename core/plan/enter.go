@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/mounts"
 	"ocibox/core/namespace"
 )
 
@@ -19,7 +20,7 @@ func (c *compiler) userns() bool {
 // plain user can only do it after. No plain user can join a pid namespace
 // without its user namespace, for which no map is written.
 func (c *compiler) hide() {
-	if c.hidden || c.newUser && len(c.plan.Stops) == 0 && !(c.host.Self.CapSetuid && c.host.Self.CapSetgid) {
+	if c.hidden || c.newUser && !c.mapped && !(c.host.Self.CapSetuid && c.host.Self.CapSetgid) {
 		return
 	}
 	c.hidden = true
@@ -38,16 +39,19 @@ func (c *compiler) rendezvous(quiet bool, actions ...Action) {
 }
 
 // enter brings the child into its namespaces, with its ids mapped.
-func (c *compiler) enter() {
+func (c *compiler) enter(prop *mounts.Prop) {
 	p := c.p
 	c.joinCgroup()
 	after := c.namespaceAfter()
 	made := c.new &^ after
 	// What clone3 makes is there before the child runs.
-	atOnce := len(c.plan.Joins) == 0 && !c.shifts()
+	atOnce := len(c.plan.Joins) == 0 && !c.shifts() && !c.locks()
 	if atOnce {
 		p.Flags = made
 	} else {
+		if c.locks() {
+			c.liftOutside(prop)
+		}
 		c.oomScoreAdj()
 		var offsets clone.Reg
 		if c.shifts() {
@@ -69,13 +73,8 @@ func (c *compiler) enter() {
 	}
 	var actions []Action
 	if c.newUser {
-		p.Begin("linux.uidMappings, linux.gidMappings", "")
-		actions = c.parentOOMScoreAdj()
-		for _, s := range c.maps.Steps() {
-			actions = append(actions, Action{Field: s.Field, Text: s.Text})
-		}
-		// The steps are one thing to do, which tells by itself which failed.
-		actions[len(actions)-1].Do = c.maps.Write
+		p.Begin(idMaps, "")
+		actions = append(c.parentOOMScoreAdj(), c.writeMaps()...)
 	}
 	if c.adopts() {
 		actions = append(actions, c.makeCgroup()...)
@@ -85,9 +84,14 @@ func (c *compiler) enter() {
 	if actions = append(actions, c.moveNetDevices()...); len(actions) > 0 {
 		c.rendezvous(atOnce, actions...)
 	}
+	c.mapped = true
 	if after != 0 {
 		p.Begin("linux.namespaces", "")
 		p.Call(unix.SYS_UNSHARE, clone.Num(uintptr(after)))
+	}
+	if c.lifts() && !c.locks() {
+		c.lift(prop)
+		c.reachable("the root of this host, which pivot_root(2) cannot take from its place, stays below the container's")
 	}
 	c.hide()
 	p.Call(unix.SYS_UMASK, clone.Num(0))

@@ -161,7 +161,7 @@ func goldens() []golden {
 			return h
 		}()}},
 	}
-	list = slices.Concat(list, kernelGoldens(), seccompGoldens(), cgroupGoldens())
+	list = slices.Concat(list, liftGoldens(), kernelGoldens(), seccompGoldens(), cgroupGoldens())
 	for _, k := range namespace.Kinds {
 		list = append(list,
 			golden{name: "new-" + k.Proc, in: Input{Spec: bare(specs.LinuxNamespace{Type: k.Type}), Host: user}},

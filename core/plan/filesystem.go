@@ -53,8 +53,12 @@ func (c *compiler) readFiles() (f files, err error) {
 			}
 		}
 	}
-	if c.in.NoPivot && !c.private() {
+	switch {
+	case !c.in.NoPivot:
+	case !c.private():
 		c.warn("--no-pivot: has no effect without a mount namespace")
+	default:
+		c.reachable("--no-pivot: the host's root stays below the container's")
 	}
 	return f, nil
 }
@@ -173,7 +177,7 @@ func (c *compiler) becomeRoot() {
 	zero := clone.Num(0)
 	switch {
 	case c.newUser:
-		p.Begin("linux.uidMappings, linux.gidMappings", "")
+		p.Begin(idMaps, "")
 		if _, ok := idmap.HostID(c.spec.Linux.GIDMappings, 0); ok {
 			p.Call(clone.SysSetresgid, zero, zero, zero)
 		}

@@ -57,6 +57,9 @@ type Host struct {
 	Resctrl func() (string, error)
 	Cgroups cgroup.Host
 	Systemd *cgroup.Service // that makes the cgroup, or nil
+	// Bottom says that pivot_root(2) cannot take the root from its place: it is
+	// no mount, or one with none below, as an initramfs is before Linux 7.0.
+	Bottom bool
 	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
 	KernelMounts []string
 }
@@ -149,6 +152,7 @@ type compiler struct {
 	devices   []cgroup.DeviceRule
 	forks     bool
 	hidden    bool
+	mapped    bool // the child waits for its maps before what comes now
 	maps      idmap.Plan
 	uids      []specs.LinuxIDMapping // of the process's user namespace, nil for the caller's
 	late      bool                   // what is made is to fork once more: Exec
@@ -197,7 +201,7 @@ func Compile(in Input) (*Plan, error) {
 	}
 	c.labelMounts(list.mounts)
 	c.hookOutput()
-	c.enter()
+	c.enter(list.prop)
 	c.fileSystem(root, list)
 	c.finish()
 	c.plan.Later = append(hookActions(c.spec, Poststart), hookActions(c.spec, Poststop)...)
@@ -225,7 +229,7 @@ func (c *compiler) resolve() error {
 	c.newUser = c.new&unix.CLONE_NEWUSER != 0
 	// unshare(2) moves only the children into a pid or time namespace.
 	const forChildren = unix.CLONE_NEWPID | unix.CLONE_NEWTIME
-	c.forks = (len(c.plan.Joins) > 0 || c.shifts()) && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
+	c.forks = (len(c.plan.Joins) > 0 || c.shifts() || c.locks()) && (c.new&(unix.CLONE_NEWUSER|forChildren) != 0 || c.joined&unix.CLONE_NEWPID != 0)
 	if err := c.modules(); err != nil {
 		return err
 	}

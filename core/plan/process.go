@@ -252,7 +252,7 @@ func (c *compiler) oomScoreAdj() {
 // namespace of its own, which takes the privilege to lower it away.
 func (c *compiler) parentOOMScoreAdj() []Action {
 	a := c.spec.Process.OOMScoreAdj
-	if a == nil || len(c.plan.Joins) > 0 || c.shifts() {
+	if a == nil || len(c.plan.Joins) > 0 || c.shifts() || c.locks() {
 		return nil
 	}
 	value := fmt.Sprint(*a)

@@ -43,7 +43,7 @@ func (c *compiler) open(src *mounts.Sources) {
 	c.plan.Trees = t
 	if !c.newUser {
 		c.p.Begin("", "")
-		c.rendezvous(c.p.Flags&unix.CLONE_NEWNS != 0) // clone3 makes it, or the child
+		c.rendezvous(c.p.Flags&unix.CLONE_NEWNS != 0 && !c.lifts()) // clone3 makes it, or the child
 	}
 	c.plan.Stops[len(c.plan.Stops)-1].Trees = true
 	for _, m := range src.Mounts {
