@@ -236,7 +236,7 @@ func TestLogLevels(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
 		b.Write(func(s *specs.Spec) {
-			s.Process.Args = []string{"/nonexistent"}
+			s.Process.Args = []string{"/proc"}
 			s.Process.Capabilities.Bounding = []string{"CAP_FUN"}
 		})
 		for _, c := range []struct {
@@ -253,7 +253,7 @@ func TestLogLevels(t *testing.T) {
 			if r.Status != 1 || strings.Contains(r.Err, "warning") != c.want["warning"] {
 				t.Errorf("%+v", r)
 			}
-			if got := lastError(t, path); !strings.HasPrefix(got, "runtime run: process.args[0]: execve(/nonexistent)") {
+			if got := lastError(t, path); !strings.HasPrefix(got, "runtime run: process.args[0]: execve(/proc)") {
 				t.Errorf("%q: last error %q", c.args, got)
 			}
 			data, err := os.ReadFile(path)

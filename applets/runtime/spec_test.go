@@ -31,6 +31,7 @@ func TestSpec(t *testing.T) {
 		if after, err := os.ReadFile(configPath(b)); err != nil || string(after) != string(before) {
 			t.Errorf("it was overwritten: %v", err)
 		}
+		b.File("/bin/sh", "", 0o755)
 		l, path := listen(t, b) // it asks for a terminal
 		b.Create("--console-socket", path)
 		receive(t, l)

@@ -153,12 +153,12 @@ func TestLog(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
 		b.Write(func(s *specs.Spec) {
-			s.Process.Args = []string{"/nonexistent"}
+			s.Process.Args = []string{"/proc"}
 			s.Process.Capabilities.Bounding = []string{"CAP_FUN"}
 		})
 		path := b.Beside("log")
 		r := b.Runtime("--log", path, "--log-format", "json", "run", "--bundle", b.Dir, b.ID)
-		if r.Status != 1 || !strings.Contains(r.Err, "/nonexistent") {
+		if r.Status != 1 || !strings.Contains(r.Err, "/proc") {
 			t.Errorf("%+v", r)
 		}
 		data, err := os.ReadFile(path)
@@ -175,7 +175,7 @@ func TestLog(t *testing.T) {
 				t.Error(err)
 			}
 			levels = append(levels, entry.Level)
-			want := map[string]string{"warning": "CAP_FUN", "error": "runtime run: process.args[0]: execve(/nonexistent): no such file or directory"}[entry.Level]
+			want := map[string]string{"warning": "CAP_FUN", "error": "runtime run: process.args[0]: execve(/proc): permission denied"}[entry.Level]
 			if want == "" || !strings.Contains(entry.Msg, want) {
 				t.Errorf("line %q, want %q in it", line, want)
 			}

@@ -34,6 +34,7 @@ const (
 	opFork           // clone once more; the child goes on
 	opAccept         // wait for a connection, and for the word on it
 	opExec           // execve, along a list of paths
+	opFind           // fail where that would find nothing to execute
 	opCopy           // copy a directory's content
 	opSpawn          // run a program as a child, and wait for its end
 )

@@ -92,6 +92,8 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 		return accept(base, in)
 	case opExec:
 		return 0, exec(base, in)
+	case opFind:
+		return 0, find(base, in)
 	case opCopy:
 		return 0, copyTree(base, arg(base, in, 0), arg(base, in, 1))
 	case opSpawn:
@@ -324,6 +326,26 @@ func exec(base unsafe.Pointer, in *insn) syscall.Errno {
 			result = e
 		default:
 			return e
+		}
+	}
+}
+
+// find is Program.Find.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func find(base unsafe.Pointer, in *insn) syscall.Errno {
+	off := arg(base, in, 0) - uintptr(base)
+	cwd := unix.AT_FDCWD
+	for ; ; off += wordSize {
+		path := *(*uintptr)(unsafe.Add(base, off))
+		if path == 0 {
+			return unix.ENOENT
+		}
+		_, _, e := syscall.RawSyscall6(unix.SYS_FACCESSAT, uintptr(cwd), path, unix.F_OK, 0, 0, 0)
+		if e != unix.ENOENT && e != unix.ENOTDIR {
+			return 0
 		}
 	}
 }

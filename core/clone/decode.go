@@ -123,11 +123,9 @@ func (l *Linked) call(in *insn, nargs int) string {
 	case opAccept:
 		return "accept4(" + val(0) + ") until a connection says go"
 	case opExec:
-		var paths []string
-		for off := in.arg[0]; *(*uintptr)(l.at(off)) != 0; off += wordSize {
-			paths = append(paths, strconv.Quote(l.str(*(*uintptr)(l.at(off)))))
-		}
-		return fmt.Sprintf("execve(%s, %s, %s)", strings.Join(paths, " or "), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
+		return fmt.Sprintf("execve(%s, %s, %s)", l.paths(in), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
+	case opFind:
+		return fmt.Sprintf("faccessat(AT_FDCWD, %s, F_OK)", l.paths(in))
 	case opCopy:
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
 	case opSpawn:
@@ -379,6 +377,9 @@ func (p *Program) brief(i *Insn) string {
 		name = "execve"
 		argv := p.word(i.args[1].v)
 		str(Arg{argData, argv})
+	case opFind:
+		name = "faccessat"
+		str(i.args[1])
 	case opCall:
 		c := describeCall(i.nr)
 		if c == nil {
@@ -399,6 +400,15 @@ func (p *Program) brief(i *Insn) string {
 		}
 	}
 	return name + "(" + strings.Join(strs, sep) + ")"
+}
+
+// paths are those of an opExec or opFind.
+func (l *Linked) paths(in *insn) string {
+	var paths []string
+	for off := in.arg[0]; *(*uintptr)(l.at(off)) != 0; off += wordSize {
+		paths = append(paths, strconv.Quote(l.str(*(*uintptr)(l.at(off)))))
+	}
+	return strings.Join(paths, " or ")
 }
 
 // word is the data offset held in a word of the unlinked data.

@@ -199,6 +199,7 @@ func show(p *Program) []string {
 	line(`accept4($root) until a connection says go = $fd`, p.Accept(root, fd))
 	line(`execve("/bin/a" or "/sbin/a", ["a", "b c"], {2 variables})`, p.Exec([]string{"/bin/a", "/sbin/a"}, []string{"a", "b c"}, []string{"X=1", "Y=2"}))
 	line(`execve("/a", [], {0 variables})`, p.Exec([]string{"/a"}, nil, nil))
+	line(`faccessat(AT_FDCWD, "/bin/a" or "/sbin/a", F_OK)`, p.Find([]string{"/bin/a", "/sbin/a"}, "a"))
 	return words
 }
 
@@ -273,6 +274,7 @@ func TestBrief(t *testing.T) {
 		"copy()":                                      p.CopyTree(fd, fd),
 		"execve(name)":                                p.Exec([]string{"/a/name", "/b/name"}, []string{"name", "x"}, nil),
 		"execve()":                                    p.Exec([]string{"/a/name"}, nil, nil),
+		"faccessat(name)":                             p.Find([]string{"/a/name", "/b/name"}, "name"),
 		"syscall_9999":                                p.Call(9999),
 	} {
 		if got := p.brief(i); got != want {

@@ -121,6 +121,50 @@ func TestExecAlongPath(t *testing.T) {
 	}
 }
 
+// Find passes wherever Exec has something to try.
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, mode := range map[string]os.FileMode{"plain": 0o644, "file": 0o755} {
+		if err := os.WriteFile(at(name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("loop", at("loop")); err != nil {
+		t.Fatal(err)
+	}
+	none, below := at("none"), at("plain/x")
+	for _, c := range []struct {
+		paths []string
+		found bool
+	}{
+		{[]string{at("file")}, true},
+		{[]string{none, below, at("file")}, true},
+		{[]string{at("plain"), none}, true},
+		{[]string{none, dir}, true},
+		{[]string{at("loop")}, true},
+		{[]string{}, false},
+		{[]string{none}, false},
+		{[]string{below, none}, false},
+	} {
+		p := New()
+		p.Begin("process.args[0]", "")
+		p.Find(c.paths, "name")
+		p.Exec([]string{self(t)}, []string{"x"}, helperEnviron("exit"))
+		pr := start(t, p)
+		err := pr.Next()
+		if c.found {
+			if err != ErrExec {
+				t.Errorf("%q: %v", c.paths, err)
+			}
+			continue
+		}
+		if f := failure(t, err); f.Errno != unix.ENOENT || f.Call != "faccessat(name)" || f.Step.Field != "process.args[0]" {
+			t.Errorf("%q: %+v", c.paths, f)
+		}
+	}
+}
+
 // listener is a socket that a program accepts on, and a way to connect to it.
 func listener(t *testing.T) (fd int, connect func() int) {
 	t.Helper()

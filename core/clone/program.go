@@ -366,6 +366,12 @@ func (p *Program) Exec(paths, argv, envp []string) *Insn {
 	return p.add(opExec, 0, p.list(paths), p.list(argv), p.list(envp))
 }
 
+// Find fails with ENOENT, as Exec will, where none of paths is there. Whatever
+// else stands in the way is for Exec to find out: it may be another user's.
+func (p *Program) Find(paths []string, name string) *Insn {
+	return p.add(opFind, 0, p.list(paths), p.Str(name))
+}
+
 func (p *Program) list(strs []string) Arg {
 	args := make([]Arg, len(strs), len(strs)+1)
 	for i, s := range strs {

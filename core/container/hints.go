@@ -47,7 +47,7 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 		e.Hint = kernelHint()
 	case call == "clone3" || call == "unshare":
 		e.Hint = namespaceHint(f.Errno, p.New)
-	case call == "execve":
+	case call == "execve" || call == "faccessat":
 		e.Hint = execHint(p.RootFS, p.Paths, f.Errno)
 	case call == "prlimit64" && f.Errno == unix.EPERM:
 		e.Hint = rlimitHint(s, f.Step)

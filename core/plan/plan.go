@@ -318,6 +318,7 @@ func (c *compiler) finish() {
 	actions := c.ranks((c.new|c.joined)&unix.CLONE_NEWUSER != 0)
 	c.execLabels()
 	c.shutProc()
+	c.find()
 	c.sweep()
 	c.identity()
 	p.Begin("", "")

@@ -148,6 +148,15 @@ func (c *compiler) stdio() {
 	}
 }
 
+// find has create fail, not start, for a program that is not there: it is by
+// that that engines tell exit status 127 from others. The call is one that the
+// oldest of filters knows, and it comes before any.
+func (c *compiler) find() {
+	proc := c.spec.Process
+	c.p.Begin("process.args[0]", "")
+	c.p.Find(clone.SearchPath(proc.Args[0], environ(proc.Env)), proc.Args[0])
+}
+
 func (c *compiler) exec() {
 	proc := c.spec.Process
 	env := environ(proc.Env)
