@@ -2,7 +2,8 @@ package rootfs
 
 import (
 	"bytes"
-	"debug/elf"
+	"debug/elf" // for its constants: its reader would bring three decompressors
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -32,16 +33,86 @@ type object struct {
 // maxDynamic bounds the dynamic section and string table of a damaged file, in bytes.
 const maxDynamic = 64 << 20
 
+// headers are an ELF file by its program headers, elf(5).
+type headers struct {
+	r        io.ReaderAt
+	word     int // bytes of an address
+	order    binary.ByteOrder
+	segments []segment
+}
+
+// segment is a program header.
+type segment struct {
+	typ              elf.ProgType
+	off, vaddr, size uint64
+}
+
+// get reads a word of the program's.
+func (f *headers) get(b []byte) uint64 {
+	if f.word == 4 {
+		return uint64(f.order.Uint32(b))
+	}
+	return f.order.Uint64(b)
+}
+
+var errNoELF = errors.New("is no ELF file")
+
+// open reads the headers into f and what o has of them.
+func (o *object) open(r io.ReaderAt) (*headers, error) {
+	f := &headers{r: r, word: 8, order: binary.LittleEndian}
+	var ident [elf.EI_NIDENT]byte
+	if readAt(r, ident[:], 0) != nil || string(ident[:4]) != elf.ELFMAG || ident[elf.EI_VERSION] != byte(elf.EV_CURRENT) {
+		return nil, errNoELF
+	}
+	o.class, o.data = elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])
+	// Where the file has what, by the length of its words.
+	phoff, phsize, entry, off, vaddr, size := 32, 54, 56, 8, 16, 32
+	switch o.class {
+	case elf.ELFCLASS64:
+	case elf.ELFCLASS32:
+		f.word = 4
+		phoff, phsize, entry, off, vaddr, size = 28, 42, 32, 4, 8, 16
+	default:
+		return nil, errNoELF
+	}
+	switch o.data {
+	case elf.ELFDATA2LSB:
+	case elf.ELFDATA2MSB:
+		f.order = binary.BigEndian
+	default:
+		return nil, errNoELF
+	}
+	head := make([]byte, phsize+4)
+	if err := readAt(r, head, 0); err != nil {
+		return nil, fmt.Errorf("ELF header: %w", err)
+	}
+	o.typ, o.machine = elf.Type(f.order.Uint16(head[16:])), elf.Machine(f.order.Uint16(head[18:]))
+	n := int(f.order.Uint16(head[phsize+2:]))
+	if n > 0 && int(f.order.Uint16(head[phsize:])) != entry {
+		return nil, errors.New("program headers of another length")
+	}
+	table := make([]byte, n*entry)
+	if err := readAt(r, table, f.get(head[phoff:])); err != nil {
+		return nil, fmt.Errorf("program headers: %w", err)
+	}
+	for ; len(table) > 0; table = table[entry:] {
+		f.segments = append(f.segments, segment{
+			elf.ProgType(f.order.Uint32(table)), f.get(table[off:]), f.get(table[vaddr:]), f.get(table[size:]),
+		})
+	}
+	return f, nil
+}
+
 func readObject(r io.ReaderAt) (*object, error) {
-	f, err := elf.NewFile(r)
+	o := &object{}
+	f, err := o.open(r)
 	if err != nil {
 		return nil, err
 	}
-	o := &object{class: f.Class, data: f.Data, machine: f.Machine, typ: f.Type}
-	for _, p := range f.Progs {
-		switch p.Type {
+	for _, p := range f.segments {
+		switch p.typ {
 		case elf.PT_INTERP:
-			b, err := content(p)
+			b, err := f.read(p.off, p.size)
 			if err != nil {
 				return nil, err
 			}
@@ -61,21 +132,12 @@ func (o *object) same(library *object) bool {
 }
 
 // readDynamic reads the PT_DYNAMIC segment p, elf(5).
-func (o *object) readDynamic(f *elf.File, p *elf.Prog) error {
-	b, err := content(p)
+func (o *object) readDynamic(f *headers, p segment) error {
+	b, err := f.read(p.off, p.size)
 	if err != nil {
 		return err
 	}
-	word := 8
-	if f.Class == elf.ELFCLASS32 {
-		word = 4
-	}
-	get := func(b []byte) uint64 {
-		if word == 4 {
-			return uint64(f.ByteOrder.Uint32(b))
-		}
-		return f.ByteOrder.Uint64(b)
-	}
+	word, get := f.word, f.get
 	type pair struct {
 		tag elf.DynTag
 		val uint64
@@ -100,7 +162,7 @@ func (o *object) readDynamic(f *elf.File, p *elf.Prog) error {
 	if strSize == 0 {
 		return nil
 	}
-	table, err := segment(f, strAddr, strSize)
+	table, err := f.at(strAddr, strSize)
 	if err != nil {
 		return fmt.Errorf("string table: %w", err)
 	}
@@ -124,30 +186,35 @@ func (o *object) readDynamic(f *elf.File, p *elf.Prog) error {
 	return nil
 }
 
-// segment reads size bytes from where a PT_LOAD segment puts the address addr.
-func segment(f *elf.File, addr, size uint64) ([]byte, error) {
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_LOAD || addr < p.Vaddr || addr-p.Vaddr >= p.Filesz {
+// at reads size bytes from where a PT_LOAD segment puts the address addr.
+func (f *headers) at(addr, size uint64) ([]byte, error) {
+	for _, p := range f.segments {
+		if p.typ != elf.PT_LOAD || addr < p.vaddr || addr-p.vaddr >= p.size {
 			continue
 		}
-		off := addr - p.Vaddr
-		if size > p.Filesz-off || size > maxDynamic {
+		if size > p.size-(addr-p.vaddr) {
 			return nil, errors.New("longer than its segment")
 		}
-		b := make([]byte, size)
-		_, err := io.ReadFull(io.NewSectionReader(p.ReaderAt, int64(off), int64(size)), b)
-		return b, err
+		return f.read(p.off+addr-p.vaddr, size)
 	}
 	return nil, errors.New("in no segment")
 }
 
-func content(p *elf.Prog) ([]byte, error) {
-	if p.Filesz > maxDynamic {
-		return nil, fmt.Errorf("%v segment of %d bytes", p.Type, p.Filesz)
+// read reads size bytes of the file.
+func (f *headers) read(off, size uint64) ([]byte, error) {
+	if size > maxDynamic {
+		return nil, fmt.Errorf("a segment of %d bytes", size)
 	}
-	b := make([]byte, p.Filesz)
-	_, err := io.ReadFull(p.Open(), b)
-	return b, err
+	b := make([]byte, size)
+	return b, readAt(f.r, b, off)
+}
+
+// readAt fills b from off on.
+func readAt(r io.ReaderAt, b []byte, off uint64) error {
+	if n, err := r.ReadAt(b, int64(off)); n < len(b) {
+		return err
+	}
+	return nil
 }
 
 // cstring is b up to its first zero byte.
