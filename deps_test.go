@@ -23,6 +23,7 @@ var modules = map[string]string{
 
 // heavy are packages that must not come in, and what for they would.
 var heavy = map[string]string{
+	"regexp":        "a quarter of a megabyte; core/ere matches ids",
 	"net/http":      "nothing here speaks HTTP, and it brings crypto",
 	"crypto/tls":    "nothing here speaks TLS",
 	"text/template": "it keeps every method of the program alive",

@@ -1,13 +1,13 @@
 package runtime
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
+	"ocibox/core/ere"
 	"ocibox/core/fault"
 )
 
@@ -38,7 +38,7 @@ func deleteCommand(f *cli.Flags) action {
 	}
 }
 
-const regexUsage = "ID is a regular expression (RE2): every container that it matches anywhere in the id"
+const regexUsage = "ID is a regular expression (POSIX extended): every container that it matches anywhere in the id"
 
 // each calls do with the id or, where there may be many, with every container's
 // id that it matches as a regular expression. A failure does not keep it from
@@ -47,7 +47,7 @@ func (e *env) each(id string, many bool, do func(id string) error) error {
 	if !many {
 		return do(id)
 	}
-	re, err := regexp.Compile(id)
+	expr, err := ere.Compile(id)
 	if err != nil {
 		return fault.Op(err, "--regex %q", id)
 	}
@@ -55,7 +55,7 @@ func (e *env) each(id string, many bool, do func(id string) error) error {
 	var failed []string
 	matched := 0
 	for _, c := range containers {
-		if !re.MatchString(c.ID) {
+		if !expr.Match(c.ID) {
 			continue
 		}
 		matched++

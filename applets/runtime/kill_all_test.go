@@ -95,7 +95,7 @@ func TestRegex(t *testing.T) {
 			bundletest.Until(t, id+" to end", func() bool { return status(id) == specs.StateStopped })
 		}
 		b.Must("delete", "-r", "nothing like that")
-		b.Fails([]string{`--regex "("`, "missing closing )"}, "kill", "-r", "(", "KILL")
+		b.Fails([]string{`--regex "("`, "a ( without its )"}, "kill", "-r", "(", "KILL")
 		b.Must("delete", "-f", "-r", "eb|db")
 		nothingLeft(t, b)
 	})
