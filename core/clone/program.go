@@ -66,10 +66,14 @@ type Insn struct {
 }
 
 // Save keeps the result in r.
+//
+//go:noinline
 func (i *Insn) Save(r Reg) *Insn { i.save = r; return i }
 
 // Ignore names up to three errnos after which the program goes on; the
 // register that takes the result then holds the errno's negative.
+//
+//go:noinline
 func (i *Insn) Ignore(errs ...unix.Errno) *Insn { copy(i.ignore[:], errs); return i }
 
 // If makes the instruction run only if r holds v.
@@ -260,7 +264,10 @@ func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
 	return i
 }
 
-// Call appends the system call nr.
+// Call appends the system call nr. It and its like are called so often that the
+// binary would be 50 KB larger if they were inlined.
+//
+//go:noinline
 func (p *Program) Call(nr uintptr, args ...Arg) *Insn { return p.add(opCall, nr, args...) }
 
 // What open-in-root makes of a path that does not exist.
