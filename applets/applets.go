@@ -14,11 +14,13 @@ import (
 	"ocibox/applets/cli"
 	initapplet "ocibox/applets/init"
 	"ocibox/applets/ip"
+	"ocibox/applets/nsenter"
 	"ocibox/applets/pstree"
 	"ocibox/applets/recvtty"
 	"ocibox/applets/rootfs"
 	"ocibox/applets/runtime"
 	"ocibox/applets/strace"
+	"ocibox/applets/unshare"
 	"ocibox/core/fault"
 )
 
@@ -37,9 +39,11 @@ var table = []Applet{
 	{"runtime", []string{"runc"}, "OCI container runtime", runtime.Run, runtime.Syntax},
 	{"pstree-lite", []string{"pstree"}, "show the processes as a tree", pstree.Run, pstree.Syntax},
 	{"init", nil, "the first process of a machine or a container", initapplet.Run, initapplet.Syntax},
+	{"nsenter", nil, "run a program in the namespaces of a process or a container", nsenter.Run, nsenter.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
 	{"ip", nil, "network devices, addresses, routes, neighbors and namespaces, in the words of iproute2", ip.Run, ip.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
+	{"unshare", nil, "run a program in new namespaces", unshare.Run, unshare.Syntax},
 	{"strace-lite", []string{"strace"}, "print the system calls and signals of processes", strace.Run, strace.Syntax},
 }
 

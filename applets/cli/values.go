@@ -111,6 +111,12 @@ func (f *Flags) Bool(name string, value bool, usage string) *bool {
 	return f.BoolP(name, "", value, usage)
 }
 
+// BoolFunc defines a flag without a value, and what it does: it is told "true",
+// or what stands behind a "=".
+func (f *Flags) BoolFunc(v Value, name, short, usage string) {
+	f.add(&Flag{Name: name, Short: short, Usage: usage, Value: v, takes: none, bare: "true"})
+}
+
 func (f *Flags) StringVarP(p *string, name, short, value, usage string) {
 	*p = value
 	f.VarP((*stringValue)(p), name, short, usage).word = "string"

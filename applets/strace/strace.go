@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
@@ -25,6 +24,7 @@ import (
 	"ocibox/applets/cli"
 	"ocibox/core/decode"
 	"ocibox/core/fault"
+	"ocibox/core/proc"
 	"ocibox/core/ptrace"
 )
 
@@ -314,21 +314,10 @@ func (r *run) end() error {
 	return cli.Status(r.status.ExitStatus())
 }
 
-// die ends this process by the signal, without a core. The Go runtime has
-// handlers of its own, which os/signal does not all give up.
+// die ends this process by the signal.
 func die(sig unix.Signal) error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fault.Op(err, "setrlimit RLIMIT_CORE")
+	if err := proc.Die(sig); err != nil {
+		return err
 	}
-	var action [4]uint64 // struct sigaction: SIG_DFL
-	const size = 8       // of its mask
-	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, size, 0, 0); errno != 0 && errno != unix.EINVAL {
-		return fault.Op(errno, "sigaction %s", decode.Signal(int(sig)))
-	}
-	// EINVAL: SIGKILL has its action always.
-	if err := unix.Kill(os.Getpid(), sig); err != nil {
-		return fault.Op(err, "kill")
-	}
-	// Another thread may take it, in its own time.
-	select {}
+	return cli.Status(128 + int(sig))
 }

@@ -37,6 +37,8 @@ const (
 	opFind           // fail where that would find nothing to execute
 	opCopy           // copy a directory's content
 	opSpawn          // run a program as a child, and wait for its end
+	opOwner          // tell whose a descriptor is
+	opAmbient        // make what is permitted ambient
 )
 
 // What an instruction came to.

@@ -46,6 +46,7 @@ var calls = [...]callDesc{
 	{unix.SYS_PRLIMIT64, "prlimit64", "int rlimits rlimit -"},
 	{unix.SYS_READ, "read", "fd - int"},
 	{unix.SYS_READLINKAT, "readlinkat", "fd str - int"},
+	{unix.SYS_RECVFROM, "recvfrom", "fd - int"},
 	{unix.SYS_SCHED_SETAFFINITY, "sched_setaffinity", "int - cpus"},
 	{unix.SYS_SCHED_SETATTR, "sched_setattr", "int schedattr -"},
 	{unix.SYS_SECCOMP, "seccomp", "seccomp seccompflags filter"},

@@ -98,6 +98,10 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 		return 0, copyTree(base, arg(base, in, 0), arg(base, in, 1))
 	case opSpawn:
 		return 0, spawn(base, in)
+	case opOwner:
+		return owner(base, in)
+	case opAmbient:
+		return 0, ambient(base)
 	}
 	return 0, unix.ENOSYS
 }
@@ -385,4 +389,51 @@ func statx(base unsafe.Pointer, fd uintptr) syscall.Errno {
 	s.link[0] = 0
 	_, _, e := syscall.RawSyscall6(unix.SYS_STATX, fd, uintptr(unsafe.Pointer(&s.link)), unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&s.stat)), 0)
 	return e
+}
+
+// owner is Program.Owner.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func owner(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+	if e := statx(base, arg(base, in, 0)); e != 0 {
+		return 0, e
+	}
+	b := unsafe.Pointer(&at[scratch](base, (*header)(base).scratch).stat)
+	if arg(base, in, 1) != 0 {
+		return uintptr(*(*uint32)(unsafe.Add(b, statxGID))), 0
+	}
+	return uintptr(*(*uint32)(unsafe.Add(b, statxUID))), 0
+}
+
+// ambient is Program.RaiseAmbient.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func ambient(base unsafe.Pointer) syscall.Errno {
+	b := unsafe.Pointer(&at[scratch](base, (*header)(base).scratch).stat)
+	// capget(2): a header, then the effective, permitted and inheritable words
+	// of the capabilities up to 31, and those of the others.
+	set := unsafe.Add(b, 8)
+	*(*uint32)(b), *(*uint32)(unsafe.Add(b, 4)) = unix.LINUX_CAPABILITY_VERSION_3, 0
+	if _, _, e := syscall.RawSyscall6(unix.SYS_CAPGET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
+		return e
+	}
+	for word := uintptr(0); word < 24; word += 12 {
+		*(*uint32)(unsafe.Add(set, word+8)) = *(*uint32)(unsafe.Add(set, word+4))
+	}
+	if _, _, e := syscall.RawSyscall6(unix.SYS_CAPSET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
+		return e
+	}
+	for n := uintptr(0); n < 64; n++ {
+		if *(*uint32)(unsafe.Add(set, n/32*12+4))&(1<<(n&31)) == 0 {
+			continue
+		}
+		if _, _, e := syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, n, 0, 0, 0); e != 0 {
+			return e
+		}
+	}
+	return 0
 }

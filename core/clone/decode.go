@@ -23,6 +23,9 @@ type Line struct {
 // Explain decodes the instructions from the arena that a child would run.
 func (l *Linked) Explain() []Line {
 	lines := []Line{{Text: "close_range: every descriptor but " + l.kept(), Wait: -1}}
+	if l.prog.PreserveAll {
+		lines = nil
+	}
 	waits := 0
 	for pc, i := range l.prog.code {
 		in := l.insn(l.head + pc)
@@ -128,6 +131,14 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return fmt.Sprintf("faccessat(AT_FDCWD, %s, F_OK)", l.paths(in))
 	case opCopy:
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
+	case opOwner:
+		id := "uid"
+		if in.arg[1] != 0 {
+			id = "gid"
+		}
+		return "statx(" + val(0) + ")." + id
+	case opAmbient:
+		return "capset(inheritable as permitted), prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE) of each"
 	case opSpawn:
 		s := fmt.Sprintf("spawn(%s, %s, %s)", str(0), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
 		for i, stream := range []string{"standard output", "standard error"} {
@@ -219,6 +230,8 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 			return capName(v)
 		case unix.PR_CAP_AMBIENT:
 			return names.Ambients.Format(uint64(v))
+		case unix.PR_SET_PDEATHSIG:
+			return unix.SignalName(unix.Signal(v))
 		}
 	case "prctlarg2":
 		if in.arg[0] == unix.PR_CAP_AMBIENT && in.arg[1] == unix.PR_CAP_AMBIENT_RAISE {
@@ -355,8 +368,10 @@ func (p *Program) brief(i *Insn) string {
 	case opOpen:
 		name = "open"
 		str(i.args[1])
-	case opStat:
+	case opStat, opOwner:
 		name = "statx"
+	case opAmbient:
+		name = "capset"
 	case opSendFD, opReport:
 		name = "sendmsg"
 	case opWait:

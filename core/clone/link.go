@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"math"
 	"slices"
 	"unsafe"
 
@@ -135,8 +136,8 @@ func (l *Linked) forkedPid() int {
 }
 
 // sweep fills the first instructions: every descriptor from 3 up that is not
-// in keep is closed.
-func (l *Linked) sweep(keep []int) {
+// in keep is closed, or only peer, the parent's end of the socket.
+func (l *Linked) sweep(keep []int, peer int) {
 	slices.Sort(keep)
 	from, pc := 3+l.prog.Preserve, 0
 	gap := func(first, last uintptr) {
@@ -145,13 +146,19 @@ func (l *Linked) sweep(keep []int) {
 		in.arg[0], in.arg[1] = first, last
 		pc++
 	}
+	if l.prog.PreserveAll {
+		gap(uintptr(peer), uintptr(peer))
+		keep, from = nil, math.MaxInt32
+	}
 	for _, fd := range keep {
 		if fd > from {
 			gap(uintptr(from), uintptr(fd-1))
 		}
 		from = max(from, fd+1)
 	}
-	gap(uintptr(from), uintptr(^uint32(0)))
+	if from < math.MaxInt32 {
+		gap(uintptr(from), uintptr(^uint32(0)))
+	}
 	for ; pc < l.head; pc++ {
 		*l.insn(pc) = insn{op: opCall, nr: unix.SYS_CLOSE_RANGE, cond: uint32(l.prog.Sync), value: ^uintptr(0)}
 	}

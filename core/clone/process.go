@@ -53,7 +53,7 @@ func (l *Linked) Start(fds ...FD) (*Process, error) {
 		*l.reg(f.Reg) = uintptr(f.FD)
 		keep = append(keep, f.FD)
 	}
-	l.sweep(keep)
+	l.sweep(keep, pair[0])
 	syscall.ForkLock.Lock()
 	pid, errno := fork3(l.base, &args)
 	syscall.ForkLock.Unlock()

@@ -66,10 +66,14 @@ type Insn struct {
 }
 
 // Save keeps the result in r.
+//
+//go:noinline
 func (i *Insn) Save(r Reg) *Insn { i.save = r; return i }
 
 // Ignore names up to three errnos after which the program goes on; the
 // register that takes the result then holds the errno's negative.
+//
+//go:noinline
 func (i *Insn) Ignore(errs ...unix.Errno) *Insn { copy(i.ignore[:], errs); return i }
 
 // If makes the instruction run only if r holds v.
@@ -88,6 +92,8 @@ type Program struct {
 	// Preserve is how many descriptors from 3 up the child and what it
 	// executes inherit, besides 0, 1 and 2.
 	Preserve int
+	// PreserveAll has them inherit every descriptor that is not close-on-exec.
+	PreserveAll bool
 	// Sync is the child's end of the socket to the parent.
 	Sync Reg
 
@@ -258,7 +264,10 @@ func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
 	return i
 }
 
-// Call appends the system call nr.
+// Call appends the system call nr. It and its like are called so often that the
+// binary would be 50 KB larger if they were inlined.
+//
+//go:noinline
 func (p *Program) Call(nr uintptr, args ...Arg) *Insn { return p.add(opCall, nr, args...) }
 
 // What open-in-root makes of a path that does not exist.
@@ -289,6 +298,31 @@ func (p *Program) Must(fd Reg, want uint32, major, minor uint32, err unix.Errno)
 // -EBADF if it is no descriptor.
 func (p *Program) IsDir(fd, yes Reg) *Insn {
 	return p.add(opStat, 0, In(fd), Num(0)).Save(yes).Ignore(unix.EBADF)
+}
+
+// Owner keeps the uid of the owner of fd, or the gid where group is set, as the
+// child's user namespace has it.
+func (p *Program) Owner(fd Reg, group bool, id Reg) *Insn {
+	g := 0
+	if group {
+		g = 1
+	}
+	return p.add(opOwner, 0, In(fd), Num(g)).Save(id)
+}
+
+// RaiseAmbient makes all capabilities that are permitted inheritable and ambient,
+// so that they are kept by an execve, capabilities(7).
+func (p *Program) RaiseAmbient() *Insn { return p.add(opAmbient, 0) }
+
+// DieWithParent has the kernel send sig to the child when the thread that started
+// it ends, prctl(2) PR_SET_PDEATHSIG, and ends it if that is so already. It stands
+// behind all that changes ids or capabilities, which takes it back.
+func (p *Program) DieWithParent(sig unix.Signal) {
+	p.Call(unix.SYS_PRCTL, Num(unix.PR_SET_PDEATHSIG), Num(int(sig)))
+	// The end of the parent's socket is the end of the parent.
+	heard := p.Reg("heard")
+	p.Call(unix.SYS_RECVFROM, In(p.Sync), p.Data(make([]byte, 8)), Num(1), Num(unix.MSG_PEEK|unix.MSG_DONTWAIT), Num(0), Num(0)).Ignore(unix.EAGAIN).Save(heard)
+	p.Call(unix.SYS_EXIT_GROUP, Num(exitFailed)).If(heard, 0)
 }
 
 // Rendezvous makes the child wait for Process.Go and returns the number of the

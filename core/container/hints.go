@@ -83,7 +83,7 @@ func explain(f *clone.Failure, s *specs.Spec, p *plan.Plan) error {
 	case call == "move_mount" && f.Errno == unix.EINVAL:
 		e.Hint = shapeHint(p.RootFS, p.Bundle, mount)
 	case call == "open_tree" && f.Errno == unix.EINVAL && user:
-		if below := mountsBelow(mount.Source); len(below) > 0 {
+		if below := mounts.Below(mount.Source); len(below) > 0 {
 			e.Hint = fmt.Sprintf("a user namespace may not uncover what %s is mounted over: rbind takes it along", below[0])
 		}
 	}
@@ -123,28 +123,10 @@ func namespaceHint(e error, flags uint64) string {
 	switch {
 	case errors.Is(e, unix.ENOSYS):
 		return kernelHint()
-	case errors.Is(e, unix.ENOSPC):
-		var limits []string
-		for _, k := range namespace.Kinds {
-			path := "/proc/sys/user/max_" + k.Proc + "_namespaces"
-			if v := procValue(path); flags&k.Flag != 0 && v != "" {
-				limits = append(limits, fmt.Sprintf("%s is %s", path, v))
-			}
-		}
-		return "a limit on namespaces is reached: " + strings.Join(limits, ", ")
-	case errors.Is(e, unix.EPERM) && flags&unix.CLONE_NEWUSER != 0:
-		for _, s := range []struct{ path, value string }{
-			{"/proc/sys/kernel/unprivileged_userns_clone", "0"},
-			{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"},
-		} {
-			if procValue(s.path) == s.value {
-				return fmt.Sprintf("%s is %s: plain users may not make user namespaces here", s.path, s.value)
-			}
-		}
-	case errors.Is(e, unix.EPERM) && os.Geteuid() != 0:
+	case errors.Is(e, unix.EPERM) && flags&unix.CLONE_NEWUSER == 0 && os.Geteuid() != 0:
 		return "a plain user needs a user namespace: spec --rootless makes such a config.json"
 	}
-	return ""
+	return namespace.Refused(e, flags)
 }
 
 // procHint tells why a new procfs is refused in a user namespace.
@@ -152,7 +134,7 @@ func procHint(ownPid bool) string {
 	if !ownPid {
 		return "a user namespace may mount proc only with a pid namespace of its own: add one, or bind /proc"
 	}
-	if below := mountsBelow("/proc"); len(below) > 0 {
+	if below := mounts.Below("/proc"); len(below) > 0 {
 		return fmt.Sprintf("the outer /proc is partly covered, by %s: a user namespace gets no view past that", strings.Join(below, ", "))
 	}
 	return ""
@@ -180,17 +162,6 @@ func shapeHint(root, bundle string, m *specs.Mount) string {
 		return ""
 	}
 	return fmt.Sprintf("%s is a %s in the container, what is mounted there is a %s", m.Destination, shape(target.Mode), shape(from.Mode))
-}
-
-// mountsBelow lists the mount points below dir, proc_pid_mountinfo(5).
-func mountsBelow(dir string) []string {
-	var below []string
-	for line := range strings.Lines(procValue("/proc/self/mountinfo") + "\n") {
-		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], strings.TrimSuffix(dir, "/")+"/") {
-			below = append(below, f[4])
-		}
-	}
-	return below
 }
 
 func rlimitHint(s *specs.Spec, step clone.Step) string {

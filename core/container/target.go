@@ -117,3 +117,13 @@ func readMap(pid int, name string) ([]specs.LinuxIDMapping, error) {
 	}
 	return m, nil
 }
+
+// Init is the pid of the container's init, which runs. Without one the error is
+// that the container is not running.
+func (c *Container) Init() (int, error) {
+	alive, err := c.alive()
+	if err == nil && !alive {
+		err = c.notRunning()
+	}
+	return c.Pid, err
+}

@@ -131,6 +131,65 @@ func HostID(m []specs.LinuxIDMapping, containerID uint32) (uint32, bool) {
 	return 0, false
 }
 
+// Own is the map of one side of this process's user namespace, each range onto
+// itself: all that can be mapped in a namespace below.
+func (p Paths) Own(groups bool) ([]specs.LinuxIDMapping, error) {
+	d := uidSide
+	if groups {
+		d = gidSide
+	}
+	lines, err := user.ParseIDMapFile(filepath.Join(p.Proc, "self", d.file))
+	if err != nil {
+		return nil, fault.Op(reason(err), "read the %s of this process", d.file)
+	}
+	var m []specs.LinuxIDMapping
+	for _, l := range lines {
+		m = append(m, specs.LinuxIDMapping{ContainerID: uint32(l.ID), HostID: uint32(l.ID), Size: uint32(l.Count)})
+	}
+	return m, nil
+}
+
+// Punch makes room in ranges for the one ID of the host, host, as container: it
+// becomes the first range, and what comes behind either of the two in the others
+// moves down by one, which may cost each its last ID.
+func Punch(ranges []specs.LinuxIDMapping, container, host uint32) []specs.LinuxIDMapping {
+	out := []specs.LinuxIDMapping{{ContainerID: container, HostID: host, Size: 1}}
+	for _, r := range ranges {
+		// Where the IDs of either side pass over the one that is taken.
+		inner, outer := cut(r.ContainerID, r.Size, container), cut(r.HostID, r.Size, host)
+		size := r.Size
+		if inner < r.Size || outer < r.Size {
+			size--
+		}
+		for at := uint32(0); at < size; {
+			next := size
+			seg := specs.LinuxIDMapping{ContainerID: r.ContainerID + at, HostID: r.HostID + at}
+			for _, side := range []struct {
+				hole uint32
+				id   *uint32
+			}{{inner, &seg.ContainerID}, {outer, &seg.HostID}} {
+				if at >= side.hole {
+					*side.id++
+				} else {
+					next = min(next, side.hole)
+				}
+			}
+			seg.Size = next - at
+			out = append(out, seg)
+			at = next
+		}
+	}
+	return out
+}
+
+// cut is where id is in the range, or size if it is not in it.
+func cut(first, size, id uint32) uint32 {
+	if id >= first && id-first < size {
+		return id - first
+	}
+	return size
+}
+
 // ContainerID is the container's ID for hostID, and whether m maps it.
 func ContainerID(m []specs.LinuxIDMapping, hostID uint32) (uint32, bool) {
 	for _, r := range m {

@@ -94,6 +94,22 @@ func For(uid, gid []specs.LinuxIDMapping, self Self) (Plan, error) {
 	if err := Validate(uid, gid); err != nil {
 		return Plan{}, err
 	}
+	return decide(uid, gid, self), nil
+}
+
+// ForEither is For, but one of the two maps may be empty as well: the kernel
+// shows the IDs that are not mapped as 65534 then.
+func ForEither(uid, gid []specs.LinuxIDMapping, self Self) (Plan, error) {
+	if err := uidSide.validate(uid); err != nil {
+		return Plan{}, err
+	}
+	if err := gidSide.validate(gid); err != nil {
+		return Plan{}, err
+	}
+	return decide(uid, gid, self), nil
+}
+
+func decide(uid, gid []specs.LinuxIDMapping, self Self) Plan {
 	p := Plan{UID: Map{Ranges: uid}, GID: Map{Ranges: gid}, Paths: DefaultPaths()}
 	if len(uid) > 0 {
 		p.UID.Helper = !self.CapSetuid && !ownOnly(uid, self.EUID)
@@ -103,7 +119,7 @@ func For(uid, gid []specs.LinuxIDMapping, self Self) (Plan, error) {
 		p.GID.Helper = !self.CapSetgid && !own
 		p.DenySetgroups = !self.CapSetgid && own
 	}
-	return p, nil
+	return p
 }
 
 // ownOnly says whether the ranges are just id itself.

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/core/fault"
 )
@@ -75,6 +77,32 @@ func subIDs(path string, users []user.User, uid uint32) ([]user.SubID, error) {
 		return nil, nil
 	}
 	return lines, err
+}
+
+// Subordinate is the first range that subuid(5) gives to the user uid, or
+// subgid(5) for groups, with IDs of the host on both sides.
+func (p Paths) Subordinate(uid uint32, groups bool) (specs.LinuxIDMapping, error) {
+	path := p.SubUID
+	if groups {
+		path = p.SubGID
+	}
+	users := p.lookup(uid)
+	lines, err := subIDs(path, users, uid)
+	if err != nil {
+		return specs.LinuxIDMapping{}, fault.Op(reason(err), "read %s", path)
+	}
+	if len(lines) == 0 {
+		owner := strconv.FormatUint(uint64(uid), 10)
+		if len(users) > 0 {
+			owner = users[0].Name
+		}
+		return specs.LinuxIDMapping{}, fault.Op(nil, "%s has no line for %s", path, owner).WithHint("as root, add one such as %s:100000:65536", owner)
+	}
+	l := lines[0]
+	if l.SubID < 0 || l.SubID > math.MaxUint32 || l.Count < 0 || l.Count > math.MaxUint32 {
+		return specs.LinuxIDMapping{}, fault.Op(nil, "%s: %s:%d:%d goes past the last ID", path, l.Name, l.SubID, l.Count)
+	}
+	return specs.LinuxIDMapping{ContainerID: uint32(l.SubID), HostID: uint32(l.SubID), Size: uint32(l.Count)}, nil
 }
 
 // covered says whether the lines hold a range, alone or, as newuidmap has it,

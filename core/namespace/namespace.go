@@ -55,6 +55,11 @@ func Open(path string, k *Kind) (int, error) {
 	if err != nil {
 		return -1, fault.Op(err, "open %s namespace %s", k.Proc, path)
 	}
+	return check(fd, path, k)
+}
+
+// check closes fd unless it is a namespace of kind k.
+func check(fd int, path string, k *Kind) (int, error) {
 	is, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	switch {
 	case err != nil:

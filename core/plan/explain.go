@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +45,7 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	if p.Into != 0 {
 		row("parent", cgroupsPath, fmt.Sprintf("open(%q) = $cgroup", p.Cgroup.Unified))
 	}
-	row("parent", "linux.namespaces", l.Clone())
+	row("parent", cmp.Or(p.CloneField, "linux.namespaces"), l.Clone())
 	for _, line := range l.Explain() {
 		if line.Wait >= 0 {
 			stop := p.Stops[line.Wait]

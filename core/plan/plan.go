@@ -87,6 +87,8 @@ type Plan struct {
 	// HookOutput takes the files for the output of the hooks that the child
 	// runs; 0 for those without an annotation.
 	HookOutput [2]clone.Reg
+	// CloneField is what asks for the child's namespaces, "" for linux.namespaces.
+	CloneField string
 	Warnings   []string
 	Config     []byte          // config.json as it was read, if it was
 	Bundle     string          // absolute path of the bundle
