@@ -158,6 +158,9 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	if err := CheckID(o.ID); err != nil {
 		return nil, err
 	}
+	if err := checkKernel(); err != nil {
+		return nil, err
+	}
 	if err := o.Manager.check(); err != nil {
 		return nil, err
 	}

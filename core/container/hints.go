@@ -103,11 +103,7 @@ func explainClone(err error, flags uint64) error {
 
 // kernelHint is for a system call that the kernel does not have.
 func kernelHint() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return ""
-	}
-	return "this kernel is " + unix.ByteSliceToString(u.Release[:]) + "; ocibox needs Linux 5.14 or later, and a seccomp filter around it that lets the new mount calls through"
+	return "this kernel is " + kernelRelease() + "; ocibox needs Linux " + needed + " or later, and a seccomp filter around it that lets the new mount calls through"
 }
 
 func procValue(path string) string {

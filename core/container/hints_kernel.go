@@ -13,8 +13,48 @@ import (
 	"ocibox/core/caps"
 	"ocibox/core/cgroup"
 	"ocibox/core/clone"
+	"ocibox/core/fault"
 	"ocibox/core/idmap"
 )
+
+// needed is the first kernel with all that a container takes.
+const needed = "5.14"
+
+// checkKernel says in one line what an older kernel lacks.
+func checkKernel() error {
+	release := kernelRelease()
+	if !before(release, 5, 14) {
+		return nil
+	}
+	missing := ""
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSYMFOLLOW}
+	switch unix.MountSetattr(-1, "", unix.AT_EMPTY_PATH, &attr) {
+	case unix.ENOSYS: // before 5.12
+		missing = "mount_setattr(2)"
+	case unix.EINVAL:
+		missing = "MOUNT_ATTR_NOSYMFOLLOW of mount_setattr(2)"
+	default: // it is not what it says, personality(2)
+		return nil
+	}
+	return fault.Op(nil, "this kernel is %s, which has no %s: ocibox needs Linux %s", release, missing, needed)
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// before says whether a kernel's release is older than major.minor.
+func before(release string, major, minor int) bool {
+	var a, b int
+	if n, _ := fmt.Sscanf(release, "%d.%d", &a, &b); n < 2 {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
 
 // sysctlHint finds a group that the container's user namespace lacks.
 func sysctlHint(s *specs.Spec, f *clone.Failure) string {
