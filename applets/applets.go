@@ -60,7 +60,8 @@ func find(name string) *Applet {
 }
 
 // Main runs the applet that args[0] names by its last path component, or else
-// args[1], and returns the exit status.
+// args[1], and returns the exit status. Commands and options of the runtime
+// are taken for its own.
 func Main(std cli.Std, args []string) int {
 	if len(args) == 0 {
 		args = []string{"ocibox"}
@@ -95,6 +96,10 @@ func Main(std cli.Std, args []string) int {
 		return cli.Report(std, "ocibox", install(std, args[2:]))
 	default:
 		a := find(word)
+		if a == nil && (runtime.Has(word) || strings.HasPrefix(word, "-")) {
+			// The path that an engine is told of a runtime may be the binary's own.
+			return cli.Report(std, "runtime", runtime.Run(std, args[1:]))
+		}
 		if a == nil {
 			fmt.Fprintf(std.Err, "ocibox: %s: applet not found; there are: %s\n", word, strings.Join(Names(), " "))
 			return unknownStatus

@@ -37,6 +37,8 @@ func TestDispatch(t *testing.T) {
 		{[]string{"ocibox", "--version"}, 0, "ocibox " + cli.Version, ""},
 		{[]string{"ocibox", "--list"}, 0, "runtime\nrunc\n", ""},
 		{[]string{"ocibox", "nonesuch"}, 127, "", "ocibox: nonesuch: applet not found; there are: runtime runc "},
+		{[]string{"ocibox", "state"}, 1, "", "runtime state: 0 operands given, 1 needed\nhint: "},
+		{[]string{"ocibox", "--root", "/nonexistent/none", "state", "x"}, 1, "", "runtime state: x: container does not exist"},
 		{[]string{"runc", "--nonesuch"}, 1, "", "runtime: command line: unknown flag: --nonesuch\nhint: "},
 		{[]string{"runc", "nonesuch"}, 1, "", "runtime: nonesuch: no such command\nhint: "},
 		{[]string{"runc", "state"}, 1, "", "runtime state: 0 operands given, 1 needed\nhint: "},

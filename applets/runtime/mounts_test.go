@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -280,6 +281,43 @@ func TestRelativeDestination(t *testing.T) {
 			t.Errorf("status %d, %s", r.Status, r.Err)
 		}
 		same(t, "type", bundletest.ReadReport(t, r.Out).Mount(t, "/mnt").Type, "tmpfs")
+	})
+}
+
+// A tmpfs has the mode of what it covers, unless an option says another; where
+// it covers nothing, the kernel's.
+func TestTmpfsMode(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Mkdir("/plain", 0o2710)
+		b.Mkdir("/said", 0o700)
+		b.Mkdir("/copied", 0o700)
+		b.File("/copied/file", "", 0o644)
+		b.Mkdir("/copied", 0o1733)
+		mounts := map[string]struct {
+			options []string
+			mode    uint32
+		}{
+			"/plain":     {nil, 0o2710},
+			"/said":      {[]string{"mode=0751"}, 0o751},
+			"/none":      {nil, 0o1777},
+			"/none-said": {[]string{"size=1m", "mode=711"}, 0o711},
+			"/copied":    {[]string{"tmpcopyup", "mode=750"}, 0o750},
+			"/new":       {[]string{"tmpcopyup"}, 0o1777},
+			"/new-said":  {[]string{"tmpcopyup", "mode=1770"}, 0o1770},
+		}
+		paths := append(slices.Collect(maps.Keys(mounts)), "/copied/file")
+		looks := b.Look(func(s *specs.Spec) {
+			for path, m := range mounts {
+				s.Mounts = append(s.Mounts, specs.Mount{Destination: path, Type: "tmpfs", Options: m.options})
+			}
+		}, paths...)
+		for path, m := range mounts {
+			if l := looks[path]; l.Err != "" || l.Mode != unix.S_IFDIR|m.mode {
+				t.Errorf("%s: %o, %s; want %o", path, l.Mode, l.Err, m.mode)
+			}
+		}
+		same(t, "copied", looks["/copied/file"].Mode, unix.S_IFREG|0o644)
 	})
 }
 

@@ -58,6 +58,16 @@ var absent = [...]struct{ name, why string }{
 	{"restore", "it takes CRIU, which nothing here speaks to"},
 }
 
+// Has says whether the runtime has a command of that name.
+func Has(name string) bool {
+	for i := range commands {
+		if commands[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // newFlags makes the command's flags and gives what it does.
 func (c *command) newFlags() (*cli.Flags, action) {
 	f := cli.NewFlags("runtime "+c.name, c.usage, c.summary)

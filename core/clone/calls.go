@@ -21,6 +21,7 @@ var calls = [...]callDesc{
 	{unix.SYS_EXIT_GROUP, "exit_group", "int"},
 	{unix.SYS_FCHDIR, "fchdir", "fd"},
 	{SysFchown, "fchown", "fd int int"},
+	{unix.SYS_FCHMODAT, "fchmodat", "fd str oct"},
 	{unix.SYS_FCHOWNAT, "fchownat", "fd str int int at"},
 	{unix.SYS_FSCONFIG, "fsconfig", "fd fsconfig str str -"},
 	{unix.SYS_FSETXATTR, "fsetxattr", "fd str str - -"},

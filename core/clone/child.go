@@ -29,6 +29,7 @@ const (
 	maxSymlinks = 40  // as the kernel's own MAXSYMLINKS
 	maxAgain    = 128 // openat2 says EAGAIN when a rename raced with ".."
 	exitFailed  = 1
+	tellMode    = unix.S_IFMT // for a file type, in an opStat
 )
 
 //go:norace
@@ -354,7 +355,8 @@ func find(base unsafe.Pointer, in *insn) syscall.Errno {
 	}
 }
 
-// fileType is Program.Must, and Program.IsDir where nothing is wanted.
+// fileType is Program.Must, and Program.IsDir where nothing is wanted, and
+// Program.Mode.
 //
 //go:norace
 //go:nocheckptr
@@ -365,8 +367,12 @@ func fileType(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	}
 	s := at[scratch](base, (*header)(base).scratch)
 	b := unsafe.Pointer(&s.stat)
-	kind := uintptr(*(*uint16)(unsafe.Add(b, statxMode))) & unix.S_IFMT
+	mode := uintptr(*(*uint16)(unsafe.Add(b, statxMode)))
+	kind := mode & unix.S_IFMT
 	want := arg(base, in, 1)
+	if want == tellMode {
+		return mode &^ unix.S_IFMT, 0
+	}
 	if want == 0 {
 		if kind == unix.S_IFDIR {
 			return 1, 0

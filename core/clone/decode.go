@@ -104,6 +104,8 @@ func (l *Linked) call(in *insn, nargs int) string {
 		switch t := in.arg[1]; t {
 		case 0:
 			return s + " is a directory"
+		case tellMode:
+			return s + "'s mode"
 		case unix.S_IFCHR, unix.S_IFBLK:
 			return fmt.Sprintf("%s must be %s %d:%d", s, names.FileTypes.Format(uint64(t)), in.arg[2], in.arg[3])
 		default:

@@ -187,6 +187,7 @@ func show(p *Program) []string {
 	line(`open-in-root($root, "/a", O_RDONLY|O_CLOEXEC|O_PATH, make one like $res) = $fd (or ENOENT)`, p.OpenIn(root, "/a", MakeLike, res, unix.O_PATH, 0o755, fd).Ignore(unix.ENOENT))
 	line(`statx($fd) must be S_IFCHR 1:3`, p.Must(fd, unix.S_IFCHR, 1, 3, unix.ENXIO))
 	line(`statx($fd) must be S_IFDIR`, p.Must(fd, unix.S_IFDIR, 0, 0, unix.ENXIO))
+	line(`statx($fd)'s mode = $res`, p.Mode(fd, res))
 	line(`statx($fd) is a directory = $res (or EBADF)`, p.IsDir(fd, res))
 	p.Rendezvous(false)
 	line(`wait for the parent`, nil)

@@ -294,6 +294,11 @@ func (p *Program) Must(fd Reg, want uint32, major, minor uint32, err unix.Errno)
 	return p.add(opStat, 0, In(fd), Num(want), Num(major), Num(minor), Num(uintptr(err)))
 }
 
+// Mode keeps in mode the permissions of what fd refers to.
+func (p *Program) Mode(fd, mode Reg) *Insn {
+	return p.add(opStat, 0, In(fd), Num(tellMode)).Save(mode)
+}
+
 // IsDir keeps 1 in yes if fd is a directory, 0 if it is something else, and
 // -EBADF if it is no descriptor.
 func (p *Program) IsDir(fd, yes Reg) *Insn {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -183,6 +184,7 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	if !fs.long() {
 		mount = fs.Make(p)
 	}
+	covered := m.covered(p, root)
 	p.OpenIn(root, m.Dest, clone.MakeDir, 0, m.targetFlags(), dirMode, target)
 	if fs.long() {
 		mount = fs.on(p, root, target, m.Dest)
@@ -190,8 +192,8 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	if m.RootLabel != "" {
 		setLabel(p, mount, m.RootLabel)
 	}
-	if m.CopyUp {
-		p.CopyTree(target, mount)
+	if covered != 0 {
+		p.WhenNot(covered, errno(unix.ENOENT), func() { m.takeAfter(p, covered, mount) })
 	}
 	for _, l := range m.links {
 		p.Call(unix.SYS_SYMLINKAT, p.Str(l[0]), clone.In(mount), p.Str(l[1]))
@@ -206,6 +208,59 @@ func (m *Mount) create(p *clone.Program, root clone.Reg) {
 	} else {
 		shut(p, mount)
 	}
+}
+
+// covered opens the directory that a tmpfs takes something from, which is its
+// mode unless the options say one: -ENOENT if the root has none there, and
+// register 0 if nothing is taken.
+func (m *Mount) covered(p *clone.Program, root clone.Reg) clone.Reg {
+	if _, mode := m.option("mode"); m.Type != "tmpfs" || mode && !m.CopyUp {
+		return 0
+	}
+	r := p.Reg("covered")
+	p.OpenIn(root, m.Dest, clone.MustExist, 0, m.targetFlags(), 0, r).Ignore(unix.ENOENT)
+	return r
+}
+
+// takeAfter makes the tmpfs as the directory below is, but for what the options
+// say.
+func (m *Mount) takeAfter(p *clone.Program, covered, mount clone.Reg) {
+	here := p.Str(".")
+	if !m.CopyUp {
+		mode := p.Reg("mode")
+		p.Mode(covered, mode)
+		p.Call(unix.SYS_FCHMODAT, clone.In(mount), here, clone.In(mode))
+		shut(p, covered)
+		return
+	}
+	p.CopyTree(covered, mount)
+	shut(p, covered)
+	for i, key := range []string{"uid", "gid"} {
+		if id, ok := m.option(key); ok {
+			ids := [2]clone.Arg{clone.Num(-1), clone.Num(-1)}
+			ids[i] = clone.Num(uint32(number(id, 10)))
+			p.Call(unix.SYS_FCHOWNAT, clone.In(mount), here, ids[0], ids[1], clone.Num(0))
+		}
+	}
+	if mode, ok := m.option("mode"); ok {
+		p.Call(unix.SYS_FCHMODAT, clone.In(mount), here, clone.Num(uint32(number(mode, 8))))
+	}
+}
+
+// option is the last value that the options have for key.
+func (m *Mount) option(key string) (value string, ok bool) {
+	for _, w := range m.Data {
+		if v, is := strings.CutPrefix(w, key+"="); is {
+			value, ok = v, true
+		}
+	}
+	return value, ok
+}
+
+// number reads what the kernel reads as well, and refuses if it is none.
+func number(s string, base int) uint64 {
+	n, _ := strconv.ParseUint(s, base, 32)
+	return n
 }
 
 // Seal makes read-only what had to be written to until now.
