@@ -44,6 +44,7 @@ func Main(m *testing.M, cli func(args []string) int) {
 	}
 	if os.Getenv(reapedEnv) != "" {
 		os.Unsetenv(reapedEnv)
+		played = true
 		os.Exit(m.Run())
 	}
 	static, err := isStatic("/proc/self/exe")
@@ -168,8 +169,15 @@ func plain() User {
 	return User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 }
 
+// played says that Main has run: without it, a test binary that is executed
+// for another role would run its tests anew, and those it again.
+var played bool
+
 // plainUserns tries it once, in a process of that user.
 var plainUserns = sync.OnceValue(func() error {
+	if !played {
+		panic("bundletest: TestMain does not call Main")
+	}
 	cmd := exec.Command("/proc/self/exe", markSign, "userns")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: plain().cred}
 	if out, err := cmd.CombinedOutput(); err != nil {
