@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ocibox/core/bundletest"
 )
@@ -81,8 +82,13 @@ func TestVethOfContainer(t *testing.T) {
 		}
 	}
 	must("runtime --root DIR/state delete --force BOX")
-	if out := must("veth show"); out != "" {
-		t.Errorf("with the container, its device did not go: %s", out)
+	// The kernel takes a namespace apart behind everybody's back.
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if out := must("veth show"); out == "" {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("with the container, its device did not go: %s", out)
+		}
 	}
 
 	must("runtime spec --rootless --no-terminal --file plain.json -- /bin/busybox sleep 1000")

@@ -2,6 +2,7 @@ package ip
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -114,10 +115,10 @@ func TestLinkShow(t *testing.T) {
 	if !own(t) {
 		return
 	}
-	fill(t, links+addresses+"link set v0 alias a\"b\\\nlink add far type veth peer name near netns two\n")
+	fill(t, links+addresses+"link set v0 alias a\"b\\\n")
 	must(t, "netns add two")
 	must(t, "-n one link add far type veth peer name near netns two")
-	must(t, "-n one link add away type veth peer name there netns 1")
+	must(t, fmt.Sprintf("-n one link add away type veth peer name there netns %d", os.Getpid())) // which has no name
 	for _, options := range []string{"", "-d", "-j", "-d -j", "-j -p", "-d -j -p", "-br", "-br -j", "-o", "-o -d", "-o -br", "-s", "-s -s", "-s -s -j", "-o -j",
 		"-4", "-6", "-4 -j", "-6 -d", "-6 -br", "-4 -o", "-0", "-N", "-f inet", "-f link", "-c=never"} {
 		for _, line := range []string{"link", "link show v0", "link show dev br0", "link show up", "link show type bridge", "link show type bridge_slave",
