@@ -42,7 +42,6 @@ link add link c0 index 52 vl1 type vlan protocol 802.1ad id 6 reorder_hdr off gv
 link add link c0 index 53 iv0 type ipvlan mode l3s private
 link add link b1 index 54 iv1 type ipvlan mode l2 bridge
 link add vrf0 index 55 address 02:00:00:00:00:55 type vrf table 77
-link add if0 index 56 address 02:00:00:00:00:56 type ifb
 link set c0 addrgenmode none
 link set b1 addrgenmode random
 link set c0 address 02:00:00:00:00:99 brd ff:ff:ff:ff:ff:fe
@@ -285,7 +284,7 @@ func TestLinkNames(t *testing.T) {
 		"link add n0 type veth peer name n1 netns gone":           misused,
 		"link add n0 type veth peer name n1 netns /none/here":     1,
 		"link add n0 type bridge frob 1":                          misused,
-		"link add n0 type ifb frob 1":                             misused,
+		"link add n0 type dummy frob 1":                           misused,
 		"link add n0 type":                                        misused,
 		"link set v0 mtu":                                         misused,
 		"link set lo netns two":                                   refused,
