@@ -21,6 +21,7 @@ import (
 	"ocibox/applets/runtime"
 	"ocibox/applets/strace"
 	"ocibox/applets/unshare"
+	"ocibox/applets/veth"
 	"ocibox/core/fault"
 )
 
@@ -42,6 +43,7 @@ var table = []Applet{
 	{"nsenter", nil, "run a program in the namespaces of a process or a container", nsenter.Run, nsenter.Syntax},
 	{"recvtty", nil, "take a container's terminal from a console socket", recvtty.Run, recvtty.Syntax},
 	{"ip", nil, "network devices, addresses, routes, neighbors and namespaces, in the words of iproute2", ip.Run, ip.Syntax},
+	{"veth", nil, "make, delete and show pairs of network devices", veth.Run, veth.Syntax},
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
 	{"unshare", nil, "run a program in new namespaces", unshare.Run, unshare.Syntax},
 	{"strace-lite", []string{"strace"}, "print the system calls and signals of processes", strace.Run, strace.Syntax},

@@ -84,6 +84,11 @@ func TestTraceOfTheRuntime(t *testing.T) {
 		`capset\(\{version=_LINUX_CAPABILITY_VERSION_3, pid=0\}, \{effective=`,
 		`execve\("/bin/busybox", \["/bin/busybox", "true"\], 0x[0-9a-f]+ /\* \d+ vars \*/\) += 0`,
 	} {
+		// The child lets nobody but root look into its memory from when it could
+		// be seen from inside: there its calls have pointers.
+		if name, _, _ := strings.Cut(want, `\(`); os.Geteuid() != 0 && !strings.HasPrefix(want, "clone3") && !strings.HasPrefix(want, "write") {
+			want = name + `\(.*`
+		}
 		if !regexp.MustCompile(want).MatchString(trace) {
 			t.Errorf("no %s in\n%s", want, trace)
 		}

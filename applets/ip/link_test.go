@@ -2,6 +2,7 @@ package ip
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -41,7 +42,6 @@ link add link c0 index 52 vl1 type vlan protocol 802.1ad id 6 reorder_hdr off gv
 link add link c0 index 53 iv0 type ipvlan mode l3s private
 link add link b1 index 54 iv1 type ipvlan mode l2 bridge
 link add vrf0 index 55 address 02:00:00:00:00:55 type vrf table 77
-link add if0 index 56 address 02:00:00:00:00:56 type ifb
 link set c0 addrgenmode none
 link set b1 addrgenmode random
 link set c0 address 02:00:00:00:00:99 brd ff:ff:ff:ff:ff:fe
@@ -114,10 +114,10 @@ func TestLinkShow(t *testing.T) {
 	if !own(t) {
 		return
 	}
-	fill(t, links+addresses+"link set v0 alias a\"b\\\nlink add far type veth peer name near netns two\n")
+	fill(t, links+addresses+"link set v0 alias a\"b\\\n")
 	must(t, "netns add two")
 	must(t, "-n one link add far type veth peer name near netns two")
-	must(t, "-n one link add away type veth peer name there netns 1")
+	must(t, fmt.Sprintf("-n one link add away type veth peer name there netns %d", os.Getpid())) // which has no name
 	for _, options := range []string{"", "-d", "-j", "-d -j", "-j -p", "-d -j -p", "-br", "-br -j", "-o", "-o -d", "-o -br", "-s", "-s -s", "-s -s -j", "-o -j",
 		"-4", "-6", "-4 -j", "-6 -d", "-6 -br", "-4 -o", "-0", "-N", "-f inet", "-f link", "-c=never"} {
 		for _, line := range []string{"link", "link show v0", "link show dev br0", "link show up", "link show type bridge", "link show type bridge_slave",
@@ -284,7 +284,7 @@ func TestLinkNames(t *testing.T) {
 		"link add n0 type veth peer name n1 netns gone":           misused,
 		"link add n0 type veth peer name n1 netns /none/here":     1,
 		"link add n0 type bridge frob 1":                          misused,
-		"link add n0 type ifb frob 1":                             misused,
+		"link add n0 type dummy frob 1":                           misused,
 		"link add n0 type":                                        misused,
 		"link set v0 mtu":                                         misused,
 		"link set lo netns two":                                   refused,

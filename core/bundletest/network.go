@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -148,6 +149,26 @@ type Link struct {
 	MAC       string
 	Up        bool
 	Addresses []string // with the length of the prefix, but for link-local ones
+}
+
+// Within calls f with the thread in the network namespace that a descriptor
+// refers to.
+func Within(fd int, f func() error) error {
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	err = f()
+	if e := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); e != nil {
+		return e // and the thread stays locked
+	}
+	runtime.UnlockOSThread()
+	return err
 }
 
 // Links are the network devices of the calling thread's network namespace, by

@@ -52,7 +52,7 @@ func OpenNumber(id uint64, k *Kind) (int, error) {
 		return -1, err
 	}
 	for _, pid := range pids {
-		fd, err := unix.Open(path(pid, k), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(Path(pid, k), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			continue // gone, or out of reach
 		}

@@ -14,14 +14,15 @@ import (
 // has it: its number is another's then, namespaces(7).
 type ID struct{ Dev, Ino uint64 }
 
-func path(pid int, k *Kind) string { return fmt.Sprintf("/proc/%d/ns/%s", pid, k.Proc) }
+// Path is where the namespace of kind k that process pid is in can be opened.
+func Path(pid int, k *Kind) string { return fmt.Sprintf("/proc/%d/ns/%s", pid, k.Proc) }
 
 // Of is the namespace of kind k that process pid is in. The cause of the error
 // is EACCES where the caller may not look into the process, ptrace(2).
 func Of(pid int, k *Kind) (ID, error) {
 	var st unix.Stat_t
-	if err := unix.Stat(path(pid, k), &st); err != nil {
-		return ID{}, fault.Op(err, "look at %s", path(pid, k))
+	if err := unix.Stat(Path(pid, k), &st); err != nil {
+		return ID{}, fault.Op(err, "look at %s", Path(pid, k))
 	}
 	return ID{uint64(st.Dev), st.Ino}, nil
 }
@@ -29,7 +30,7 @@ func Of(pid int, k *Kind) (ID, error) {
 // Below says whether the pid namespace of process pid is id, or descends from
 // it. Those above the caller's own are out of sight (NS_GET_PARENT, ioctl_ns(2)).
 func Below(pid int, id ID) bool {
-	fd, err := unix.Open(path(pid, ByType(specs.PIDNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(Path(pid, ByType(specs.PIDNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	for err == nil {
 		var st unix.Stat_t
 		if err = unix.Fstat(fd, &st); err == nil && (ID{uint64(st.Dev), st.Ino}) == id {
@@ -46,7 +47,7 @@ func Below(pid int, id ID) bool {
 // MountID is a number of pid's mount namespace that no other gets before the
 // next boot, or 0: for want of access, or on a kernel before 6.11.
 func MountID(pid int) uint64 {
-	fd, err := unix.Open(path(pid, ByType(specs.MountNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(Path(pid, ByType(specs.MountNamespace)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
 	}
