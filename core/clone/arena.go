@@ -35,6 +35,7 @@ const (
 	opExec           // execve, along a list of paths
 	opCopy           // copy a directory's content
 	opSpawn          // run a program as a child, and wait for its end
+	opImage          // execute from another file of the same content
 )
 
 // What an instruction came to.

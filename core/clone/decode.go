@@ -128,6 +128,8 @@ func (l *Linked) call(in *insn, nargs int) string {
 			paths = append(paths, strconv.Quote(l.str(*(*uintptr)(l.at(off)))))
 		}
 		return fmt.Sprintf("execve(%s, %s, %s)", strings.Join(paths, " or "), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
+	case opImage:
+		return "execute from " + val(0) + ", by which the program cannot be written to"
 	case opCopy:
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
 	case opSpawn:
@@ -371,6 +373,8 @@ func (p *Program) brief(i *Insn) string {
 		name = "accept4"
 	case opCopy:
 		name = "copy"
+	case opImage:
+		name = "prctl"
 	case opSpawn:
 		name = "spawn"
 		str(i.args[0])
