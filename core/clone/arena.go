@@ -39,6 +39,7 @@ const (
 	opSpawn          // run a program as a child, and wait for its end
 	opOwner          // tell whose a descriptor is
 	opAmbient        // make what is permitted ambient
+	opImage          // execute from another file of the same content
 )
 
 // What an instruction came to.

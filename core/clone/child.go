@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Everything in this file, in open.go, copy.go and spawn.go runs in the child
+// Everything in this file, in open.go, copy.go, spawn.go and image.go runs in the child
 // between clone3 and execve, on the copy of the one thread that cloned. The Go
 // runtime's other threads are gone, and their locks may be held for ever. So,
 // for each function here:
@@ -103,6 +103,8 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 		return owner(base, in)
 	case opAmbient:
 		return 0, ambient(base)
+	case opImage:
+		return 0, image(base, in)
 	}
 	return 0, unix.ENOSYS
 }

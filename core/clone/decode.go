@@ -131,6 +131,8 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return fmt.Sprintf("execve(%s, %s, %s)", l.paths(in), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
 	case opFind:
 		return fmt.Sprintf("faccessat(AT_FDCWD, %s, F_OK)", l.paths(in))
+	case opImage:
+		return "execute from " + val(0) + ", by which the program cannot be written to"
 	case opCopy:
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
 	case opOwner:
@@ -386,6 +388,8 @@ func (p *Program) brief(i *Insn) string {
 		name = "accept4"
 	case opCopy:
 		name = "copy"
+	case opImage:
+		name = "prctl"
 	case opSpawn:
 		name = "spawn"
 		str(i.args[0])

@@ -5,8 +5,8 @@
 // the process, and the child, in which no Go runs any more, carries the
 // instructions out one after the other and ends in execve.
 //
-// The rules of the child hold in child.go, open.go, copy.go and spawn.go, and
-// nowhere else.
+// The rules of the child hold in child.go, open.go, copy.go, spawn.go and
+// image.go, and nowhere else.
 package clone
 
 import (

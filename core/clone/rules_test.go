@@ -17,7 +17,7 @@ import (
 )
 
 // childFiles hold the functions that the child runs.
-var childFiles = []string{"child.go", "open.go", "copy.go", "spawn.go"}
+var childFiles = []string{"child.go", "open.go", "copy.go", "spawn.go", "image.go"}
 
 const pkgPath = "ocibox/core/clone."
 

@@ -12,4 +12,8 @@ const (
 	SysSetgroups = unix.SYS_SETGROUPS32
 	SysFchown    = unix.SYS_FCHOWN32
 	sysUtimensat = unix.SYS_UTIMENSAT_TIME64
+	sysMmap      = unix.SYS_MMAP2
 )
+
+// mmapUnit is what mmap2(2) counts the offset in.
+const mmapUnit = 4096

@@ -12,4 +12,8 @@ const (
 	SysSetgroups = unix.SYS_SETGROUPS
 	SysFchown    = unix.SYS_FCHOWN
 	sysUtimensat = unix.SYS_UTIMENSAT
+	sysMmap      = unix.SYS_MMAP
 )
+
+// mmapUnit is what mmap(2) counts the offset in.
+const mmapUnit = 1

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -50,6 +51,8 @@ type Options struct {
 	Steps io.Writer
 
 	notifyFolder string // absolute
+	image        *clone.Image
+	exe          *os.File // that the child executes from, with image, or nil
 }
 
 // attempt is a container in the making. Its undo list takes back, in reverse,
@@ -79,12 +82,19 @@ type attempt struct {
 
 // Compile makes the plan for the bundle, without touching anything.
 func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
+	return o.compile(started)
+}
+
+func (o *Options) compile(started bool) (*specs.Spec, *plan.Plan, error) {
 	dir, err := filepath.Abs(o.Bundle)
 	if err != nil {
 		return nil, nil, fault.Op(err, "find the working directory")
 	}
 	spec, config, err := o.load(dir)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.seal(spec); err != nil {
 		return nil, nil, err
 	}
 	o.size(spec.Process)
@@ -102,7 +112,7 @@ func Compile(o Options, started bool) (*specs.Spec, *plan.Plan, error) {
 		}
 	}
 	in := plan.Input{Spec: spec, ID: o.ID, Bundle: dir, Host: host, Started: started,
-		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, CgroupManager: o.CgroupManager}
+		PreserveFDs: o.Manager.ListenFDs + o.PreserveFDs, NoPivot: o.NoPivot, NoKeyring: o.NoKeyring, CgroupManager: o.CgroupManager, Image: o.image}
 	if spec.Root != nil && spec.Process != nil {
 		if in.Home, err = home(spec, plan.RootFS(spec, dir), dir); err != nil {
 			return nil, nil, err
@@ -165,11 +175,8 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 		return nil, err
 	}
 	o.notifyFolder = filepath.Join(s.Root, o.ID, notifyFolder)
-	spec, p, err := Compile(o, started)
+	spec, p, err := o.compile(started)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
 		return nil, err
 	}
 	if o.Steps != nil {
@@ -194,6 +201,26 @@ func (s Store) prepare(o Options, started bool) (*attempt, error) {
 	return a, nil
 }
 
+// seal keeps the container from writing to the caller's program. To do it for the
+// child alone takes a pid namespace that is the container's own, and that nobody
+// else makes its mounts.
+func (o *Options) seal(s *specs.Spec) (err error) {
+	if len(o.Program.Args) == 0 {
+		return nil // the plan is not carried out
+	}
+	ownPids := s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.PIDNamespace && n.Path == ""
+	})
+	image := func() bool {
+		o.image = clone.OwnImage()
+		return o.image != nil
+	}
+	if o.exe, err = o.Program.Seal(ownUIDs(s), func() bool { return ownPids && image() }); o.exe == nil {
+		o.image = nil
+	}
+	return err
+}
+
 // ownUIDs are the uids of the user namespace that was made for the container,
 // if any.
 func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
@@ -209,6 +236,9 @@ func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
 
 func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
 	a := &attempt{Options: o, spec: spec, plan: p, agent: -1, done: make(chan struct{})}
+	if o.exe != nil {
+		a.close = append(a.close, func() { o.exe.Close() })
+	}
 	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a
 }

@@ -18,6 +18,9 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 		fds = append(fds, clone.FD{Reg: r, FD: fd})
 		a.close = append(a.close, func() { unix.Close(fd) })
 	}
+	if a.exe != nil {
+		fds = append(fds, clone.FD{Reg: a.plan.Exe, FD: int(a.exe.Fd())})
+	}
 	for _, j := range a.plan.Joins {
 		fd, err := namespace.Open(j.Path, j.Kind)
 		if err != nil {

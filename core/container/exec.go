@@ -106,14 +106,14 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 		t.State = c.hookState(status, c.Pid)
 	}
 	// Before, as the process may be read from a pipe, once.
-	if err := o.Program.Seal(ownUIDs(spec)); err != nil {
+	if err := o.seal(spec); err != nil {
 		return nil, err
 	}
 	if spec.Process, err = o.Process(spec.Process); err != nil {
 		return nil, err
 	}
 	o.size(spec.Process)
-	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group}
+	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group, Image: o.image}
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (j *joiner) prepare() error {
 	forks := pid != nil && !j.NoFork
 	if forks {
 		// Who is in there already must not get hold of our own file.
-		if err := j.Program.Seal(nil); err != nil {
+		if _, err := j.Program.Seal(nil, func() bool { return false }); err != nil {
 			return err
 		}
 		p.Begin("", "")

@@ -8,6 +8,14 @@ import (
 	"ocibox/core/namespace"
 )
 
+// shelter has the child execute from the file that it is given for that, before
+// anything else.
+func (c *compiler) shelter() {
+	if c.in.Image != nil {
+		c.plan.Exe = c.p.Sheltered(c.in.Image, "exe")
+	}
+}
+
 // userns says whether the container is in a user namespace that is not the
 // initial one.
 func (c *compiler) userns() bool {

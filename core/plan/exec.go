@@ -46,6 +46,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: t.RootFS}, p: p, spec: in.Spec, host: in.Host, in: in}
+	c.shelter()
 	c.joined, c.late, c.nproc = t.Joins, t.Joins&unix.CLONE_NEWPID != 0, t.Nproc
 	c.setgroups = !in.Host.NoSetgroups
 	if t.Joins&unix.CLONE_NEWUSER != 0 {

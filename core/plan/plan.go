@@ -32,6 +32,9 @@ type Input struct {
 	PreserveFDs int
 	NoKeyring   bool // the process keeps the caller's session keyring
 	NoPivot     bool // the root is moved over "/" instead of pivot_root(2)
+	// Image, if not nil, has the child execute from another file than the caller,
+	// at once.
+	Image *clone.Image
 	// CgroupManager makes the container's cgroup.
 	CgroupManager cgroup.Manager
 	// Cgroup is where Exec's process belongs, or nil: in the caller's.
@@ -78,6 +81,7 @@ type Plan struct {
 	Init    clone.Reg // pidfd of the init whose namespaces Exec joins; 0 without
 	Listen  clone.Reg // start.sock, listening; 0 if the process starts at once
 	Console clone.Reg // socket that the terminal's master is sent to; 0 without one
+	Exe     clone.Reg // file that the child executes from; 0 for the caller's
 	Proc    clone.Reg // root of the caller's /proc, which has to be procfs; 0 if it is not needed
 	Trees   *Trees    // the opener's program, or nil
 	Into    clone.Reg // directory of the version 2 cgroup that the child is born in; 0 without
@@ -175,6 +179,7 @@ func Compile(in Input) (*Plan, error) {
 	p := clone.New()
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, in: in}
+	c.shelter()
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}

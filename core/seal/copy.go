@@ -2,6 +2,7 @@ package seal
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -72,6 +73,25 @@ func mount(exe *os.File) (*os.File, error) {
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		f.Close()
 		return nil, err
+	}
+	return f, nil
+}
+
+// mounted is the file by the mount, opened for reading: the mount is in no mount
+// namespace any more.
+func mounted(exe *os.File) (*os.File, error) {
+	tree, err := mount(exe)
+	if err != nil {
+		return nil, err
+	}
+	defer tree.Close()
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", tree.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	if ok, err := sealed(f); err != nil || !ok {
+		f.Close()
+		return nil, fault.Op(err, "the mount of %s can be written to", selfExe)
 	}
 	return f, nil
 }

@@ -39,44 +39,58 @@ const selfExe = "/proc/self/exe"
 //
 // uids are those of the user namespace that is made for the container, empty
 // if there is none or they are not known.
-func (p Program) Seal(uids []specs.LinuxIDMapping) error {
+//
+// If child, which is asked where the file has to be sealed, says so, it may also
+// return a file for the child to execute from, clone.Program.Sheltered, which
+// costs less. Who began
+// the program is then not protected: to be used where the container has a pid
+// namespace of its own, so that none of its processes sees another one than its
+// init and those that join it. What it could look at through a procfs of the
+// host's it has already: the kernel lets nobody follow a process's exe who could
+// not follow its root, proc_pid_link(5), and so to the file itself.
+func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(selfExe, &st); err != nil {
-		return fault.Op(err, "look at %s", selfExe)
+		return nil, fault.Op(err, "look at %s", selfExe)
 	}
 	if beyond(&st, uids) {
-		return nil
+		return nil, nil
 	}
 	exe, err := os.Open(selfExe)
 	if err != nil {
-		return fault.Op(err, "open %s", selfExe)
+		return nil, fault.Op(err, "open %s", selfExe)
 	}
 	defer exe.Close()
 	if ok, err := sealed(exe); err != nil {
-		return err
+		return nil, err
 	} else if ok {
-		return p.rename()
+		return nil, p.rename()
+	}
+	if child() {
+		if f, err := mounted(exe); err == nil {
+			return f, nil
+		}
 	}
 	file, err := copyOf(exe)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	// It would be executed again and again.
 	if ok, err := sealed(file); err != nil {
-		return err
+		return nil, err
 	} else if !ok {
-		return fault.Op(nil, "seal %s: the copy can be written to", selfExe)
+		return nil, fault.Op(nil, "seal %s: the copy can be written to", selfExe)
 	}
 	if p.Before != nil {
 		if err := p.Before(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
 	err = syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), p.Args, p.Env)
-	return fault.Op(err, "execute a sealed copy of %s", selfExe)
+	return nil, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }
 
 // beyond says that no process of a user namespace with these uids can write to

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	case "seal":
 		runtime.LockOSThread()
 		p := Program{Args: os.Args, Env: os.Environ(), Before: func() error { fmt.Println("again"); return nil }}
-		if err := p.Seal(nil); err != nil {
+		if _, err := p.Seal(nil, func() bool { return false }); err != nil {
 			fmt.Println(err, "hint:", fault.Hint(err))
 			os.Exit(1)
 		}
@@ -333,7 +333,7 @@ func TestNoExecutableMemory(t *testing.T) {
 func TestBefore(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	p := Program{Args: os.Args, Env: os.Environ(), Before: func() error { return interrupted }}
-	if err := p.Seal(nil); !errors.Is(err, interrupted) {
+	if _, err := p.Seal(nil, func() bool { return false }); !errors.Is(err, interrupted) {
 		t.Errorf("%v", err)
 	}
 }

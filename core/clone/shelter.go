@@ -1,0 +1,141 @@
+package clone
+
+import (
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"ocibox/core/proc"
+)
+
+// An Image is the running program in memory.
+type Image struct {
+	args     imageArgs
+	segments []imageSegment
+}
+
+// OwnImage finds the running program in memory, or nil: where the kernel does not
+// let a process change what it executes (without CONFIG_CHECKPOINT_RESTORE), or
+// if this is not a static program.
+func OwnImage() *Image {
+	var size uint32
+	err := unix.Prctl(unix.PR_SET_MM, unix.PR_SET_MM_MAP_SIZE, uintptr(unsafe.Pointer(&size)), 0, 0)
+	if err != nil || uintptr(size) != mapSize {
+		return nil
+	}
+	m := &Image{segments: ownSegments()}
+	stat, err := proc.ReadStat(os.Getpid())
+	if m.segments == nil || err != nil || stat == nil {
+		return nil
+	}
+	// In the order of struct prctl_mm_map, as numbers of fields of
+	// proc_pid_stat(5). The end of the heap is not among them.
+	for i, field := range [...]int{26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51} {
+		if m.args.addresses[i], err = stat.Address(field); err != nil {
+			return nil
+		}
+	}
+	m.args.n = uintptr(len(m.segments))
+	return m
+}
+
+// Sheltered makes the child's first instruction one by which it executes from
+// another file than the caller: from then on /proc/PID/exe leads to what the
+// register's descriptor refers to, and nothing of the caller's file is mapped.
+// That has to have the same content, as the same file by another mount has. To
+// be called before there are other instructions.
+func (p *Program) Sheltered(m *Image, name string) Reg {
+	r := p.Inherit(name)
+	data := append([]byte{}, Bytes(&m.args)...)
+	for i := range m.segments {
+		data = append(data, Bytes(&m.segments[i])...)
+	}
+	p.add(opImage, 0, In(r), p.Data(data))
+	return r
+}
+
+// Of the auxiliary vector, getauxval(3).
+const (
+	atPhdr  = 3
+	atPhent = 4
+	atPhnum = 5
+)
+
+// Kinds of program headers, elf(5).
+const (
+	ptLoad    = 1
+	ptDynamic = 2
+	ptInterp  = 3
+	ptPhdr    = 6
+)
+
+// ownSegments are those of the running program's file, or nil if it is not a
+// static program that stands where its file says.
+func ownSegments() []imageSegment {
+	if runtime.GOARCH == "s390x" {
+		return nil // its mmap(2) takes its arguments in memory
+	}
+	vector, err := unix.Auxv()
+	if err != nil {
+		return nil
+	}
+	var phdr, size, n uintptr
+	for _, v := range vector {
+		switch v[0] {
+		case atPhdr:
+			phdr = v[1]
+		case atPhent:
+			size = v[1]
+		case atPhnum:
+			n = v[1]
+		}
+	}
+	page := uintptr(os.Getpagesize())
+	var list []imageSegment
+	placed := false
+	for i := range n {
+		h := readProg(phdr + i*size)
+		switch h.kind {
+		case ptPhdr:
+			placed = h.vaddr == phdr
+		case ptInterp, ptDynamic:
+			return nil
+		case ptLoad:
+			from, to := h.vaddr&^(page-1), (h.vaddr+h.filesz+page-1)&^(page-1)
+			if to == from {
+				continue
+			}
+			s := imageSegment{start: from, size: to - from, offset: h.offset &^ (page - 1)}
+			// PF_X, PF_W and PF_R are the other way round.
+			s.prot = uintptr(h.flags&1<<2 | h.flags&2 | h.flags&4>>2)
+			list = append(list, s)
+		}
+	}
+	if !placed {
+		return nil
+	}
+	return list
+}
+
+// prog is a program header, elf(5), with the fields in the order of 64 bits.
+type prog struct {
+	kind, flags                         uint32
+	offset, vaddr, paddr, filesz, memsz uintptr
+}
+
+// prog32 has the flags elsewhere.
+type prog32 struct {
+	kind, offset, vaddr, paddr, filesz, memsz, flags uint32
+}
+
+func readProg(addr uintptr) prog {
+	var zero byte
+	at := unsafe.Add(unsafe.Pointer(&zero), addr-uintptr(unsafe.Pointer(&zero)))
+	if wordSize == 8 {
+		return *(*prog)(at)
+	}
+	h := (*prog32)(at)
+	return prog{kind: h.kind, flags: h.flags, offset: uintptr(h.offset), vaddr: uintptr(h.vaddr), filesz: uintptr(h.filesz)}
+}
