@@ -3,7 +3,8 @@ image=localhost/busybox home=/home/engines
 command=$work/podman
 health='--health-interval disable'
 ipc='--ipc shareable'
-build='--isolation oci'
+build='--isolation oci --network host'
+host_namespaces='pid net uts' link=tap0 map=1 rootfs=/home/engines/rootfs
 remove='rm -f -t 0'
 uid=$(id -u "$ENGINES_TESTER")
 user="setpriv --reuid=$ENGINES_TESTER --regid=$ENGINES_TESTER --init-groups"
@@ -14,7 +15,7 @@ mkdir "$work/home" && mount -t tmpfs -o mode=755 tmpfs /home && mkdir "$home" /r
 chown "$ENGINES_TESTER:" "$home" "/run/user/$uid"
 chmod 755 "$home" && chmod 700 "/run/user/$uid"
 chmod 666 /dev/net/tun /dev/fuse 2>/dev/null || :
-[ -w /sys/fs/cgroup/cgroup.procs ] || :
+cp -r "$ENGINES_ROOTFS" "$rootfs" && chown -R "$ENGINES_TESTER:" "$rootfs"
 
 sed "s|/usr/local/bin/ocibox|$runtime|" "$here/containers.conf" >"$work/containers.conf"
 cat >"$command" <<END

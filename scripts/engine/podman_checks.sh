@@ -2,7 +2,7 @@
 
 pods() {
 	e pod create --name p --hostname pod -p 127.0.0.1:8082:80
-	e run -d --pod p --name c $image sh -c "$serve"
+	e run -d --pod p --name box $image sh -c "$serve"
 	await served 127.0.0.1:8082
 	same page e run --rm --pod p $image wget -q -O - http://127.0.0.1/index.html
 	same pod e run --rm --pod p $image hostname
@@ -27,17 +27,17 @@ END
 	e pod rm -f -t 0 k
 }
 mapped() {
-	same '0 700000 1000' e run --rm --uidmap 0:700000:1000 --gidmap 0:700000:1000 $image sh -c 'echo $(cat /proc/self/uid_map)'
-	same 0:0 e run --rm --uidmap 0:700000:1000 --gidmap 0:700000:1000 $image sh -c 'echo $(stat -c %u:%g /etc/passwd)'
-	e run -d --name c --uidmap 0:700000:1000 $image sleep 1000
-	same 700000 stat -c %u "/proc/$(e inspect -f '{{.State.Pid}}' c)"
+	same "0 $map 1000" e run --rm --uidmap 0:$map:1000 --gidmap 0:$map:1000 $image sh -c 'echo $(cat /proc/self/uid_map)'
+	same 0:0 e run --rm --uidmap 0:$map:1000 --gidmap 0:$map:1000 $image sh -c 'echo $(stat -c %u:%g /etc/passwd)'
+	e run -d --name box --uidmap 0:$map:1000 $image sleep 1000
+	[ $map = 1 ] || same 700000 stat -c %u "/proc/$(e inspect -f '{{.State.Pid}}' box)"
 	same 0 inside id -u
 }
 monitor_killed() {
-	e run -d --name c $image sleep 1000
-	kill -9 "$(e inspect -f '{{.State.ConmonPid}}' c)"
-	e exec c true || :
-	e $remove c
+	e run -d --name box $image sleep 1000
+	kill -9 "$(e inspect -f '{{.State.ConmonPid}}' box)"
+	e exec box true || :
+	e $remove box
 	gone
 }
 systemd_mode() {
@@ -45,16 +45,16 @@ systemd_mode() {
 }
 no_cgroups() { e run --rm --cgroups disabled $image true; }
 files() {
-	e run -d --name c --pidfile "$home/pid" --cidfile "$home/cid" $image sleep 1000
+	e run -d --name box --pidfile "$home/pid" --cidfile "$home/cid" $image sleep 1000
 	kill -0 "$(cat "$home/pid")"
-	has "$(cat "$home/cid")" e inspect c
+	has "$(cat "$home/cid")" e inspect box
 }
-rooted() { same root e run --rm --rootfs "$ENGINES_ROOTFS:O" sh -c 'id -un'; }
+rooted() { same root e run --rm --rootfs "$rootfs:O" sh -c 'id -un'; }
 unmasked() {
 	e run --rm --security-opt unmask=ALL $image sh -c '! mount | grep -q "on /proc/kcore"'
 	e run --rm --security-opt mask=/proc/version $image sh -c 'test -z "$(cat /proc/version)"'
 }
-descriptors() { same x sh -c "$command run --rm --preserve-fds 1 $image cat /proc/self/fd/3 3<<END
+descriptors() { same x sh -c "$command run --rm --preserve-fds 1 $image sh -c 'cat <&3' 3<<END
 x
 END"; }
 umask_tz() {
@@ -68,11 +68,11 @@ mounts() {
 	has overlay e run --rm -v "$home:/over:O" $image grep /over /proc/mounts
 }
 init_start() {
-	e create --name c $image sleep 1000
-	e init c
-	same initialized e inspect -f '{{.State.Status}}' c
-	e start c
-	running c
+	e create --name box $image sleep 1000
+	e init box
+	same initialized e inspect -f '{{.State.Status}}' box
+	e start box
+	running box
 }
 hooks() {
 	mkdir -p "$home/hooks"
@@ -87,7 +87,7 @@ END
 }
 keep_id() {
 	same "$(host id -u)" e run --rm --userns keep-id $image id -u
-	same "$(host id -u)" e run --rm --userns keep-id $image stat -c %u /proc/self
+	same "$(host id -u)" e run --rm --userns keep-id $image sh -c 'touch /tmp/x; stat -c %u /tmp/x'
 }
 nomap() { same 0 e run --rm --userns nomap $image id -u; }
 auto() { has '0 ' e run --rm --userns auto:size=100 $image cat /proc/self/uid_map; }
