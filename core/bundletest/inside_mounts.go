@@ -10,8 +10,9 @@ import (
 )
 
 // isolated runs a command in a mount namespace of its own, in which a shared
-// tmpfs is mounted at dir: to what is run there, that is the host. It prints
-// the mount points below dir that are there in the end.
+// tmpfs is mounted at dir, and another below it at kept: to what is run there,
+// that is the host. It prints the mount points below dir that are there in the
+// end.
 func isolated(dir string, args []string) int {
 	runtime.LockOSThread() // which alone is in the namespace
 	before, _ := os.Readlink("/proc/thread-self/ns/mnt")
@@ -28,8 +29,13 @@ func isolated(dir string, args []string) int {
 	if err == nil {
 		err = unix.Mount("", dir, "", unix.MS_SHARED, "")
 	}
+	for _, name := range []string{"/sub", "/kept"} {
+		if err == nil {
+			err = os.Mkdir(dir+name, 0o755)
+		}
+	}
 	if err == nil {
-		err = os.Mkdir(dir+"/sub", 0o755)
+		err = unix.Mount("tmpfs", dir+"/kept", "tmpfs", 0, "")
 	}
 	if err != nil {
 		return result(0, err)

@@ -107,9 +107,19 @@ func Propagate(p *clone.Program, root clone.Reg, prop Prop) {
 
 // Pivot makes root the root directory and detaches everything else.
 // pivot_root(".", ".") stacks the old root over the new one, pivot_root(2).
-func Pivot(p *clone.Program, root clone.Reg) {
+// Mounts that are shared, as Isolate left them, are the host's peers: they are
+// made slaves before they go, so that the host's do not go with them.
+func Pivot(p *clone.Program, root clone.Reg, shared bool) {
+	var old clone.Reg
+	if shared {
+		old = OpenRoot(p, "/", "old")
+	}
 	p.Call(unix.SYS_FCHDIR, clone.In(root))
 	p.Call(unix.SYS_PIVOT_ROOT, p.Str("."), p.Str("."))
+	if shared {
+		setAttr(p, clone.In(old), "", true, unix.MountAttr{Propagation: unix.MS_SLAVE})
+		shut(p, old)
+	}
 	p.Call(unix.SYS_UMOUNT2, p.Str("."), clone.Num(unix.MNT_DETACH))
 }
 

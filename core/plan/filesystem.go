@@ -139,7 +139,7 @@ func (c *compiler) fileSystem(path string, f files) {
 		mounts.Stack(p, root)
 		mounts.Chroot(p, root)
 	default:
-		mounts.Pivot(p, root)
+		mounts.Pivot(p, root, f.prop.Shared())
 	}
 	if f.prop != nil {
 		p.Begin("linux.rootfsPropagation", "")
