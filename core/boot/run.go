@@ -41,15 +41,15 @@ const PowerOff = unix.LINUX_REBOOT_CMD_POWER_OFF
 
 // End is how the program ended, or what a signal asks of the machine.
 type End struct {
-	Status int // as a shell has it
-	How    int // LINUX_REBOOT_CMD_*
+	Status int    // as a shell has it
+	How    uint32 // LINUX_REBOOT_CMD_*
 }
 
 // asks are the signals by which busybox's poweroff, halt and reboot ask the
 // first process for it, and the one that the kernel sends for Ctrl-Alt-Del.
 var asks = [...]struct {
 	sig syscall.Signal
-	how int
+	how uint32
 }{
 	{unix.SIGUSR2, PowerOff}, {unix.SIGUSR1, unix.LINUX_REBOOT_CMD_HALT},
 	{unix.SIGTERM, unix.LINUX_REBOOT_CMD_RESTART}, {unix.SIGINT, unix.LINUX_REBOOT_CMD_RESTART},
@@ -158,11 +158,11 @@ func KillAll() {
 }
 
 // Finish writes what is not yet on disk, and ends the machine.
-func Finish(how int) error {
+func Finish(how uint32) error {
 	unix.Sync()
 	// A root on a disk is clean then; one in memory cannot be, and need not.
 	unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
-	if err := unix.Reboot(how); err != nil {
+	if err := unix.Reboot(int(how)); err != nil {
 		return fault.Op(err, "end the machine")
 	}
 	return nil
