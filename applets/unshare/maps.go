@@ -16,10 +16,13 @@ import (
 	"ocibox/core/idmap"
 )
 
+// auto is the word for a RANGE of subordinate ids, from 0 on.
+const auto = "auto"
+
 // maps reads the options that say how ids are mapped.
 func (f *flags) maps() error {
 	if f.auto {
-		f.users.ranges, f.groups.ranges = append(f.users.ranges, "auto"), append(f.groups.ranges, "auto")
+		f.users.ranges, f.groups.ranges = append(f.users.ranges, auto), append(f.groups.ranges, auto)
 	}
 	if f.subids {
 		f.users.ranges, f.groups.ranges = append(f.users.ranges, "subids"), append(f.groups.ranges, "subids")
@@ -47,10 +50,14 @@ func (f *flags) maps() error {
 // read makes the maps of one side. find gives the number of a name.
 func (s sideFlags) read(option string, groups bool, find func(name string) (int, bool, error)) (enter.Maps, error) {
 	m := enter.Maps{Option: option}
+	var automatic []int
 	for _, text := range s.ranges {
 		ranges, err := readRange(text, groups)
 		if err != nil {
 			return m, fault.Op(err, "%s %s", option, text)
+		}
+		if text == auto {
+			automatic = append(automatic, len(m.Ranges))
 		}
 		m.Ranges = append(m.Ranges, ranges...)
 	}
@@ -72,6 +79,12 @@ func (s sideFlags) read(option string, groups bool, find func(name string) (int,
 		id = uint32(n)
 	}
 	m.One = &id
+	for _, i := range automatic {
+		// What was granted is all used: the caller's own id takes none of it.
+		if r := &m.Ranges[i]; id <= r.Size {
+			r.Size++
+		}
+	}
 	return m, nil
 }
 
@@ -81,9 +94,9 @@ func readRange(text string, groups bool) ([]specs.LinuxIDMapping, error) {
 	switch text {
 	case "all":
 		return paths.Own(groups)
-	case "auto", "subids":
+	case auto, "subids":
 		r, err := paths.Subordinate(uint32(unix.Geteuid()), groups)
-		if text == "auto" {
+		if text == auto {
 			r.ContainerID = 0
 		}
 		return []specs.LinuxIDMapping{r}, err

@@ -166,25 +166,32 @@ func (j *Job) launch(child *clone.Process, undo *[]func() error) error {
 }
 
 // attend waits for the end of the program. When that stops, so does this
-// process, for the shell to see; when it is continued, it continues the program.
+// process, for the shell to see; when it is continued, it continues the program,
+// unless whoever did it has done so already: then it may have stopped once more.
 func attend(pid int) (unix.WaitStatus, error) {
+	options := unix.WUNTRACED
 	for {
 		var s unix.WaitStatus
-		_, err := unix.Wait4(pid, &s, unix.WUNTRACED, nil)
+		changed, err := unix.Wait4(pid, &s, options, nil)
 		switch {
 		case err == unix.EINTR:
+			continue
 		case err != nil:
 			return 0, fault.Op(err, "wait for process %d", pid)
+		case changed == 0:
+			if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+				return 0, fault.Op(err, "continue process %d", pid)
+			}
 		case s.Stopped():
 			if err := proc.Stop(); err != nil {
 				return 0, err
 			}
-			if err := unix.Kill(pid, unix.SIGCONT); err != nil {
-				return 0, fault.Op(err, "continue process %d", pid)
-			}
-		default:
+			options = unix.WUNTRACED | unix.WCONTINUED | unix.WNOHANG
+			continue
+		case !s.Continued():
 			return s, nil
 		}
+		options = unix.WUNTRACED
 	}
 }
 
@@ -220,11 +227,13 @@ func (j *Job) relay(signals <-chan os.Signal, pid int, ended <-chan struct{}) {
 		}
 		pair := sig == unix.SIGINT || sig == unix.SIGTERM
 		switch {
-		case sig == unix.SIGTTIN, sig == unix.SIGTTOU: // its own to get
+		case sig == unix.SIGTSTP, sig == unix.SIGTTIN, sig == unix.SIGTTOU:
+			// The program has it too, as one of the same process group: attend sees
+			// whether that stops of it. Passed on, it might come after a SIGCONT.
 		case j.signals == passOn && !(terminals(sig) && foreground()), j.signals == forwardTwo && pair:
 			// It may have ended meanwhile; then there is nobody to tell.
 			_ = unix.Kill(pid, sig)
-		case j.signals == passOn, sig == unix.SIGTSTP, j.signals == spareUs && pair:
+		case j.signals == passOn, j.signals == spareUs && pair:
 		default:
 			if err := proc.Die(sig); err == nil {
 				os.Exit(128 + int(sig))
@@ -237,7 +246,7 @@ func (j *Job) relay(signals <-chan os.Signal, pid int, ended <-chan struct{}) {
 // processes, the program among them.
 func terminals(sig unix.Signal) bool {
 	switch sig {
-	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTSTP:
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP:
 		return true
 	}
 	return false

@@ -630,6 +630,10 @@ func (j *joiner) explainJoin(f *clone.Failure) (text, hint string) {
 				return fmt.Sprintf("reassociate to namespace 'ns/%s'", s.kind.Proc), joinHint(f.Errno, s.kind, s.fd, j.space(unix.CLONE_NEWUSER) != nil)
 			}
 		}
+	case "clone3":
+		if j.JoinCgroup && f.Errno != unix.EPERM {
+			return "--join-cgroup: " + f.Call, ""
+		}
 	case "chroot":
 		if f.Errno == unix.EPERM {
 			return "", "it takes CAP_SYS_CHROOT: --user enters a user namespace, where the caller has it"

@@ -298,12 +298,33 @@ func (b Bound) bind(from string) error {
 		return e.WithHint("nobody is in the pid namespace yet: --fork has the program be its init")
 	case errors.Is(err, unix.EPERM) && noCap(unix.CAP_SYS_ADMIN):
 		return e.WithHint("it takes CAP_SYS_ADMIN in the user namespace of the mount namespace, which the caller has not")
+	case errors.Is(err, unix.ELOOP) && b.Kind.Flag == unix.CLONE_NEWNS:
+		// A mount namespace may only be kept in an older one, so that no two keep
+		// each other. Linux 6.18 goes by numbers that each CPU gives out for itself.
+		own, mine := numberOf("/proc/self/ns/mnt"), numberOf(from)
+		if own >= mine && mine != 0 {
+			return e.WithHint("the kernel takes the new mount namespace, number %d, for one older than the caller's, number %d: taskset can have it made on another CPU", mine, own)
+		}
 	case errors.Is(err, unix.EINVAL) && b.Kind.Flag == unix.CLONE_NEWNS:
 		if at := sharedMount(b.Path); at != "" {
 			return e.WithHint("%s is a shared mount, from which the new mount namespace would get itself: mount --bind DIR DIR and mount --make-private DIR make a place for it", at)
 		}
 	}
 	return e
+}
+
+// numberOf is a namespace's number, or 0 if it cannot be told.
+func numberOf(file string) uint64 {
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	n, err := namespace.Number(fd)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // sharedMount is the mount that a file is on, if that is shared with others,
