@@ -8,8 +8,8 @@ import (
 	"ocibox/applets/cli"
 	"ocibox/core/container"
 	"ocibox/core/fault"
-	"ocibox/core/pty"
 	"ocibox/core/seal"
+	"ocibox/core/signals"
 )
 
 // planFlags are those of every command that reads a bundle.
@@ -35,22 +35,26 @@ func createFlags(f *cli.Flags) *container.Options {
 // begin puts to the options what does not come from flags. The signals that end
 // a command are brought to it until stop is called or the program is executed
 // anew.
-func begin(e *env, o *container.Options) (stop func()) {
-	signals, stop := pty.Signals()
-	o.Interrupt, o.Warn, o.CgroupManager, o.Bus = signals, e.log.warn, e.cgroups, bus()
+func begin(e *env, o *container.Options) (stop func(), err error) {
+	p, err := signals.New()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Catch(true, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM); err != nil {
+		return nil, err
+	}
+	o.Signals, o.Warn, o.CgroupManager, o.Bus = p, e.log.warn, e.cgroups, bus()
 	if e.log.debug() {
 		o.Steps = debugWriter{e.log}
 	}
 	o.Program = seal.Program{Args: os.Args, Env: os.Environ(), Before: func() error {
-		stop()
-		select {
-		case sig := <-signals:
-			return fault.Op(nil, "interrupted by %s", unix.SignalName(sig.(unix.Signal)))
-		default:
-			return nil
+		p.Stop()
+		if s := p.Next(); s != 0 {
+			return fault.Op(nil, "interrupted by %s", unix.SignalName(s))
 		}
+		return nil
 	}}
-	return stop
+	return p.Close, nil
 }
 
 func create(f *cli.Flags) action {
@@ -63,7 +67,11 @@ func create(f *cli.Flags) action {
 		if o.Manager, err = manager(); err != nil {
 			return err
 		}
-		defer begin(e, o)()
+		stop, err := begin(e, o)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		return e.store.Create(*o)
 	}
 }
@@ -80,7 +88,11 @@ func run(f *cli.Flags) action {
 		if o.Manager, err = manager(); err != nil {
 			return err
 		}
-		defer begin(e, o)()
+		stop, err := begin(e, o)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		status, err := e.store.Run(*o, *keep)
 		if err == nil && status != 0 {
 			return cli.Status(status)

@@ -78,7 +78,11 @@ func execute(e *env, o *container.ExecOptions, p *processFlags, operands []strin
 		return own, p.apply(own)
 	}
 	o.Foreground = foreground
-	defer begin(e, &o.Options)()
+	stop, err := begin(e, &o.Options)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	status, err := e.store.Exec(*o)
 	switch {
 	case err != nil:

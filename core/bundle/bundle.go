@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/leanjson"
 )
 
 // ConfigName is the file that makes a directory a bundle.
@@ -45,7 +46,7 @@ func LoadFile(path string) (*specs.Spec, []byte, error) {
 		return nil, nil, fault.Op(nil, "%s is empty", path)
 	}
 	var s specs.Spec
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := leanjson.Unmarshal(data, &s); err != nil {
 		return nil, nil, explain(path, data, err)
 	}
 	return &s, data, nil
@@ -58,7 +59,7 @@ func LoadProcess(path string) (*specs.Process, error) {
 		return nil, err
 	}
 	var p specs.Process
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := leanjson.Unmarshal(data, &p); err != nil {
 		err = explain(path, data, err)
 		var e *fault.Error
 		if errors.As(err, &e) && e.Field != "" {

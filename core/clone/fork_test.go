@@ -3,6 +3,7 @@ package clone
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -277,9 +278,16 @@ func TestReap(t *testing.T) {
 		w.Close()
 	}()
 	for _, when := range []string{"first", "again"} {
-		within("Reap", func() {
-			if s, err := pr.Reap(); err != nil || s.ExitStatus() != 6 {
-				t.Errorf("%s: %v, %v", when, s, err)
+		within("Reaped", func() {
+			for {
+				ended, s, err := pr.Reaped()
+				if ended || err != nil {
+					if err != nil || s.ExitStatus() != 6 {
+						t.Errorf("%s: %v, %v", when, s, err)
+					}
+					return
+				}
+				runtime.Gosched()
 			}
 		})
 	}

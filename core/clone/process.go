@@ -193,22 +193,28 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 	return p.status, nil
 }
 
-// Reap is Wait for a caller that has no other children but those which the
-// child left behind: it reaps them as they end.
-func (p *Process) Reap() (unix.WaitStatus, error) {
+// Reaped says whether the child has ended, and with what status. It is for a
+// caller that has no other children but those which the child left behind: it
+// reaps them too, and waits for nobody.
+func (p *Process) Reaped() (ended bool, status unix.WaitStatus, err error) {
 	for !p.dead {
 		var s unix.WaitStatus
-		pid, err := unix.Wait4(-1, &s, 0, nil)
+		pid, err := unix.Wait4(-1, &s, unix.WNOHANG, nil)
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
-			return 0, fault.Op(err, "wait for process %d", p.Pid)
+			return false, 0, fault.Op(err, "wait for process %d", p.Pid)
+		case pid == 0:
+			return false, 0, nil
 		case pid == p.Pid:
 			p.dead, p.status = true, s
 		}
 	}
-	return p.status, nil
+	return true, p.status, nil
 }
+
+// FD can be polled: Next does not wait when it is readable or at its end.
+func (p *Process) FD() int { return p.sync }
 
 // Kill ends the child, and the one that it may have forked meanwhile, and
 // reaps them.

@@ -17,6 +17,7 @@ import (
 	"ocibox/core/notify"
 	"ocibox/core/plan"
 	"ocibox/core/seal"
+	"ocibox/core/signals"
 )
 
 // Options say how a container is created or run.
@@ -32,10 +33,10 @@ type Options struct {
 	NoKeyring     bool   // the process keeps the caller's session keyring
 	NoSubreaper   bool   // in the foreground, do not take over the container's orphans
 	Foreground    bool   // the caller stays, with the terminal or the streams
-	// Interrupt, if not nil, brings SIGHUP, SIGINT, SIGQUIT or SIGTERM. The
-	// first ends the attempt; once the container runs in the foreground, it
-	// gets them.
-	Interrupt <-chan os.Signal
+	// Signals brings SIGHUP, SIGINT, SIGQUIT and SIGTERM. The first ends the
+	// attempt; once the container runs in the foreground, it gets them, and
+	// most others.
+	Signals *signals.Pipe
 	// Program is executed anew, from a sealed copy, where the container could
 	// write to its file otherwise.
 	Program seal.Program
@@ -75,9 +76,8 @@ type attempt struct {
 	held    []func()        // what undo needs besides
 	hooks   context.Context // ends when a signal comes
 	cancel  context.CancelFunc
-	done    chan struct{}
-	stopped chan os.Signal
-	watched chan struct{}
+	stopped unix.Signal   // that ends the attempt, or 0
+	caught  []unix.Signal // others, for the process once it runs
 }
 
 // Compile makes the plan for the bundle, without touching anything.
@@ -235,7 +235,7 @@ func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
 }
 
 func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
-	a := &attempt{Options: o, spec: spec, plan: p, agent: -1, done: make(chan struct{})}
+	a := &attempt{Options: o, spec: spec, plan: p, agent: -1}
 	if o.exe != nil {
 		a.close = append(a.close, func() { o.exe.Close() })
 	}

@@ -1,9 +1,6 @@
 package container
 
 import (
-	"os"
-	"os/signal"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -52,10 +49,10 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 		return 0, err
 	}
 	defer a.release()
-	signals := make(chan os.Signal, 64)
 	if o.Foreground {
-		signal.Notify(signals, forwarded(a.spec.Process.Terminal)...)
-		defer signal.Stop(signals)
+		if err := o.Signals.Catch(false, forwarded(a.spec.Process.Terminal)...); err != nil {
+			return 0, err
+		}
 	}
 	fds, err := a.descriptors()
 	if err != nil {
@@ -74,7 +71,7 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 	if !o.Foreground {
 		return 0, nil
 	}
-	return a.attend(signals)
+	return a.attend()
 }
 
 // join checks all that can be checked before there is a process.

@@ -58,7 +58,6 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	a.leaveAgent()
 	a.close = append(a.close, a.proc.Release)
 	a.undo = append(a.undo, a.proc.Kill)
-	a.watch()
 	for i, stop := range a.plan.Stops {
 		if !stop.Quiet {
 			if err := a.next(); err != nil {
@@ -124,20 +123,37 @@ func (a *attempt) do(action plan.Action) error {
 
 // hook runs a hook, as long as no signal comes.
 func (a *attempt) hook(h plan.Hook, status specs.ContainerState) error {
-	err := runHook(a.hooks, h, a.c.hookState(status, a.proc.Pid))
+	stop, err := a.onInterrupt(a.cancel)
+	if err != nil {
+		return err
+	}
+	err = runHook(a.hooks, h, a.c.hookState(status, a.proc.Pid))
+	stop()
 	if errors.Is(err, context.Canceled) {
 		return a.interrupted()
 	}
 	return err
 }
 
-// next waits for the child and turns its failure into an error.
+// next waits for the child, as long as no signal comes, and turns its failure
+// into an error.
 func (a *attempt) next() error {
+	for ready := false; !ready; {
+		signal, word, err := a.Signals.Wait(a.proc.FD())
+		if err != nil {
+			return err
+		}
+		if ready = word; signal {
+			a.take()
+		}
+		if a.stopped != 0 {
+			a.proc.Interrupt()
+			return a.interrupted()
+		}
+	}
 	err := a.proc.Next()
 	var f *clone.Failure
 	switch {
-	case errors.Is(err, clone.ErrInterrupted):
-		return a.interrupted()
 	case errors.As(err, &f):
 		return explain(f, a.spec, a.plan)
 	}
@@ -145,30 +161,44 @@ func (a *attempt) next() error {
 }
 
 func (a *attempt) interrupted() error {
-	return fault.Op(nil, "interrupted by %s", unix.SignalName((<-a.stopped).(unix.Signal)))
+	return fault.Op(nil, "interrupted by %s", unix.SignalName(a.stopped))
 }
 
-// watch ends the child, and a hook, when a signal comes; next and hook say so.
-// It lasts until unwatch.
-func (a *attempt) watch() {
-	stopped, watched := make(chan os.Signal, 1), make(chan struct{})
-	a.stopped, a.watched = stopped, watched
+// take reads what signals have come.
+func (a *attempt) take() {
+	for s := a.Signals.Next(); s != 0; s = a.Signals.Next() {
+		switch s {
+		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+			if a.stopped == 0 {
+				a.stopped = s
+				continue
+			}
+		}
+		a.caught = append(a.caught, s)
+	}
+}
+
+// onInterrupt calls f when a signal comes that ends the attempt, until stop is
+// called. The signals are nobody else's meanwhile.
+func (a *attempt) onInterrupt(f func()) (stop func(), err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fault.Op(err, "make a pipe")
+	}
+	done := make(chan struct{})
 	go func() {
-		select {
-		case sig := <-a.Interrupt:
-			stopped <- sig
-			a.proc.Interrupt()
-			a.cancel()
-		case <-watched:
+		defer close(done)
+		for over := false; !over && a.stopped == 0; {
+			signal, end, err := a.Signals.Wait(int(r.Fd()))
+			if over = end || err != nil; signal {
+				a.take()
+			}
+		}
+		if a.stopped != 0 {
+			f()
 		}
 	}()
-}
-
-func (a *attempt) unwatch() {
-	if a.watched != nil {
-		close(a.watched)
-		a.watched = nil
-	}
+	return func() { w.Close(); <-done; r.Close() }, nil
 }
 
 // begin writes down what is known of the container before it is there: what
@@ -246,10 +276,8 @@ func andThen(err, undo error) error {
 
 // release closes what the caller need not keep. The child is not waited for.
 func (a *attempt) release() {
-	a.unwatch()
 	a.letGo()
 	a.cancel()
-	close(a.done)
 	for i := len(a.close) - 1; i >= 0; i-- {
 		a.close[i]()
 	}

@@ -122,14 +122,17 @@ func (a *attempt) relayNotify(untilReady bool) <-chan error {
 // untilReady waits until the process, in the background, has said that it is
 // ready, or has ended, or the attempt is interrupted.
 func (a *attempt) untilReady() error {
-	a.unwatch()
 	a.c.Unlock()
-	var sig os.Signal
+	interrupted := make(chan struct{})
+	stop, err := a.onInterrupt(func() { close(interrupted) })
+	if err != nil {
+		return err
+	}
+	defer stop()
 	select {
 	case err := <-a.relayNotify(true):
 		return err
-	case sig = <-a.stopped:
-	case sig = <-a.Interrupt:
+	case <-interrupted:
+		return a.interrupted()
 	}
-	return fault.Op(nil, "interrupted by %s", unix.SignalName(sig.(unix.Signal)))
 }

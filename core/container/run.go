@@ -3,7 +3,6 @@ package container
 import (
 	"errors"
 	"os"
-	"os/signal"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -24,11 +23,11 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, err
 	}
 	defer a.release()
-	signals := make(chan os.Signal, 64)
 	if o.Foreground {
 		// From before the process begins, so that none is lost.
-		signal.Notify(signals, forwarded(a.spec.Process.Terminal)...)
-		defer signal.Stop(signals)
+		if err := o.Signals.Catch(false, forwarded(a.spec.Process.Terminal)...); err != nil {
+			return 0, err
+		}
 		// Processes that the container's init leaves behind become ours, not
 		// the host's init's, while we are there to reap them.
 		if !o.NoSubreaper {
@@ -50,7 +49,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, a.undone(a.untilReady())
 	}
 	relayed := a.relayNotify(false)
-	if status, err = a.attend(signals); err != nil {
+	if status, err = a.attend(); err != nil {
 		return 0, err
 	}
 	if err := <-relayed; err != nil {
@@ -84,11 +83,12 @@ func (a *attempt) poststart() error {
 }
 
 // attend relays the terminal and the signals until the process has ended.
-func (a *attempt) attend(signals <-chan os.Signal) (int, error) {
-	a.unwatch()
+func (a *attempt) attend() (int, error) {
 	a.letGo()
 	a.c.Unlock()
-	go a.forward(signals)
+	if err := a.Signals.Catch(false, unix.SIGCHLD); err != nil {
+		return 0, err
+	}
 	status, err := a.relay()
 	return status, a.undone(err)
 }
@@ -107,7 +107,7 @@ func (a *attempt) relay() (int, error) {
 	} else {
 		relayed <- nil
 	}
-	status, err := a.proc.Reap()
+	status, err := a.forward()
 	close(ended)
 	if e := <-relayed; err == nil && e != nil {
 		err = fault.In("process.terminal", e)
@@ -125,12 +125,12 @@ func (a *attempt) relay() (int, error) {
 const lastSignal = 64
 
 // forwarded are the signals that are the container's, besides those of
-// Options.Interrupt: all but those that cannot be caught or that concern the
+// Options.Signals: all but those that cannot be caught or that concern the
 // caller alone, which are about its children, its terminal's size, its pipes,
 // and the Go runtime's own. With a terminal, the job control of the caller's
 // shell is the relay's matter.
-func forwarded(terminal bool) []os.Signal {
-	var list []os.Signal
+func forwarded(terminal bool) []unix.Signal {
+	var list []unix.Signal
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
@@ -146,19 +146,26 @@ func forwarded(terminal bool) []os.Signal {
 	return list
 }
 
-// forward passes on the signals that the caller is sent, and the one that came
-// when the process had just begun.
-func (a *attempt) forward(signals <-chan os.Signal) {
+// forward passes on the signals that the caller is sent, and those that came when
+// the process had just begun, until it has ended.
+func (a *attempt) forward() (unix.WaitStatus, error) {
 	for {
-		var sig os.Signal
-		select {
-		case sig = <-a.stopped:
-		case sig = <-a.Interrupt:
-		case sig = <-signals:
-		case <-a.done:
-			return
+		if a.take(); a.stopped != 0 {
+			a.caught = append([]unix.Signal{a.stopped}, a.caught...)
+			a.stopped = 0
 		}
-		// It may have ended meanwhile; then there is nobody to tell.
-		_ = a.signal(sig.(unix.Signal))
+		if ended, status, err := a.proc.Reaped(); ended || err != nil {
+			return status, err
+		}
+		for _, sig := range a.caught {
+			if sig != unix.SIGCHLD {
+				// It may have ended meanwhile; then there is nobody to tell.
+				_ = a.signal(sig)
+			}
+		}
+		a.caught = nil
+		if _, _, err := a.Signals.Wait(-1); err != nil {
+			return 0, err
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"ocibox/core/cgroup"
 	"ocibox/core/fault"
 	"ocibox/core/files"
+	"ocibox/core/leanjson"
 )
 
 // State is what is kept of a container, in state.json. Its first fields are
@@ -201,7 +202,7 @@ func (s Store) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, fault.Op(err, "read the state of %s", id)
 	}
-	if err := json.Unmarshal(data, &c.State); err != nil {
+	if err := leanjson.Unmarshal(data, &c.State); err != nil {
 		return nil, fault.Op(err, "read %s", filepath.Join(c.dir, stateFile))
 	}
 	return c, nil

@@ -1,0 +1,25 @@
+#include "textflag.h"
+
+// func caught(signal int32, info *siginfo_t, context *ucontext_t), and fault, as C
+// has them: write(2) of the number, the first word of info, to the pipe. A fault
+// that the kernel found (si_code, the third word, above 0) is the Go runtime's.
+
+TEXT ·caught(SB), NOSPLIT|NOFRAME, $0
+	MOVW ·writeEnd(SB), R2
+	MOVD $4, R4
+	MOVW $4, R1
+	SYSCALL
+	RET
+
+TEXT ·fault(SB), NOSPLIT|NOFRAME, $0
+	MOVW 8(R3), R5
+	CMPW R5, $0
+	BLE  sent
+	MOVD ·before(SB), R5
+	BR   (R5)
+sent:
+	BR   ·caught(SB)
+
+DATA ·handlers+0(SB)/8, $·caught(SB)
+DATA ·handlers+8(SB)/8, $·fault(SB)
+GLOBL ·handlers(SB), NOPTR, $24
