@@ -32,8 +32,11 @@ func (b *Bundle) Left() []string {
 			left = append(left, "mount "+line)
 		}
 	}
+	// A name of the test's own is also part of others: systemd's units, several
+	// containers of one bundle.
+	own := strings.HasPrefix(b.ID, filepath.Base(b.top))
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.IsDir() && b.ID != "" && strings.Contains(e.Name(), b.ID) {
+		if err == nil && e.IsDir() && b.ID != "" && (e.Name() == b.ID || own && strings.Contains(e.Name(), b.ID)) {
 			left = append(left, "cgroup "+path)
 		}
 		return nil // others' cgroups come and go
