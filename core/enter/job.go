@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -101,9 +102,6 @@ func (j *Job) Run() (unix.WaitStatus, error) {
 	// PR_SET_PDEATHSIG follows the thread that clones.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, caught()...)
-	defer signal.Stop(signals)
 	l, err := j.p.Link()
 	if err != nil {
 		return 0, err
@@ -114,6 +112,10 @@ func (j *Job) Run() (unix.WaitStatus, error) {
 		return 0, j.explain(err)
 	}
 	defer child.Release()
+	// The child has begun with the dispositions of the caller.
+	if err := j.dispose(); err != nil {
+		return 0, errors.Join(err, child.Kill())
+	}
 	var undo []func() error
 	if err := j.launch(child, &undo); err != nil {
 		err = j.explain(err)
@@ -127,9 +129,10 @@ func (j *Job) Run() (unix.WaitStatus, error) {
 		}
 		return 0, err
 	}
-	ended := make(chan struct{})
-	defer close(ended)
-	go j.relay(signals, child.Pid, ended)
+	if list := j.relayed(); len(list) > 0 {
+		// It takes its time, as long as the program needs to begin.
+		go relay(list, child.Pid)
+	}
 	return attend(child.Pid)
 }
 
@@ -198,46 +201,56 @@ func attend(pid int) (unix.WaitStatus, error) {
 // lastSignal is the kernel's _NSIG on every architecture that we build for.
 const lastSignal = 64
 
-// caught are the signals that are looked after: those that would end this
-// process or stop it, unless they were ignored when it was started. The program
-// stops by itself, see attend.
-func caught() []os.Signal {
+// relayed are the signals that are passed on to the program, if they were not
+// ignored when this process was started.
+func (j *Job) relayed() []os.Signal {
 	var list []os.Signal
-	for n := unix.Signal(1); n <= lastSignal; n++ {
-		switch n {
-		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGCONT, unix.SIGPROF:
-		default:
-			if !signal.Ignored(n) {
-				list = append(list, n)
-			}
-		}
+	switch j.signals {
+	case passOn:
+		list = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGPIPE}
+	case forwardTwo:
+		list = []os.Signal{unix.SIGINT, unix.SIGTERM}
 	}
-	return list
+	return slices.DeleteFunc(list, signal.Ignored)
 }
 
-// relay does with the signals what the behaviour says.
-func (j *Job) relay(signals <-chan os.Signal, pid int, ended <-chan struct{}) {
-	for {
-		var sig unix.Signal
-		select {
-		case <-ended:
-			return
-		case s := <-signals:
-			sig = s.(unix.Signal)
+// dispose decides what becomes of the other signals: they do to this process what
+// they do by default, which the Go runtime does not let all of them do. Without a
+// fork the program dies with it then. A stop by the terminal or the shell is for
+// the program, which is of the same process group: attend sees whether that stops.
+func (j *Job) dispose() error {
+	relayed := j.relayed()
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		act := proc.Default
+		switch n {
+		case unix.SIGCHLD, unix.SIGURG, unix.SIGPROF, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE:
+			continue // the runtime's own
+		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+			act = proc.Ignore
+		case unix.SIGINT, unix.SIGTERM:
+			if j.signals == spareUs {
+				act = proc.Ignore
+			}
 		}
-		pair := sig == unix.SIGINT || sig == unix.SIGTERM
-		switch {
-		case sig == unix.SIGTSTP, sig == unix.SIGTTIN, sig == unix.SIGTTOU:
-			// The program has it too, as one of the same process group: attend sees
-			// whether that stops of it. Passed on, it might come after a SIGCONT.
-		case j.signals == passOn && !(terminals(sig) && foreground()), j.signals == forwardTwo && pair:
+		if signal.Ignored(n) || slices.Contains(relayed, os.Signal(n)) {
+			continue
+		}
+		if err := act(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relay passes signals on, for as long as this process lives.
+func relay(list []os.Signal, pid int) {
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, list...)
+	for s := range signals {
+		// Where the terminal sends it to all, the program has it already.
+		if sig := s.(unix.Signal); !terminals(sig) || !foreground() {
 			// It may have ended meanwhile; then there is nobody to tell.
 			_ = unix.Kill(pid, sig)
-		case j.signals == passOn, j.signals == spareUs && pair:
-		default:
-			if err := proc.Die(sig); err == nil {
-				os.Exit(128 + int(sig))
-			}
 		}
 	}
 }

@@ -3,7 +3,6 @@ package enter_test
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -35,7 +34,6 @@ func count() {
 type job struct {
 	*exec.Cmd
 	t     *testing.T
-	in    io.Closer
 	said  *bufio.Reader
 	child int
 }

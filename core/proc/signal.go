@@ -9,6 +9,27 @@ import (
 	"ocibox/core/fault"
 )
 
+// maskSize is the kernel's sizeof(sigset_t) on every architecture that we build for.
+const maskSize = 8
+
+// Default has the kernel do with a signal what it does by default, behind the back
+// of the Go runtime, which has handlers of its own for most. It is of use for a
+// signal that os/signal is not asked about.
+func Default(sig unix.Signal) error { return setAction(sig, 0) }
+
+// Ignore has the kernel ignore a signal, as Default does.
+func Ignore(sig unix.Signal) error { return setAction(sig, 1) }
+
+func setAction(sig unix.Signal, handler uintptr) error {
+	// struct sigaction begins with the handler, on every one of them.
+	action := [8]uintptr{handler}
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, maskSize, 0, 0)
+	if errno != 0 && errno != unix.EINVAL { // SIGKILL and SIGSTOP have their action always
+		return fault.Op(errno, "sigaction %s", unix.SignalName(sig))
+	}
+	return nil
+}
+
 // Die ends this process by the signal, without a core, so that its parent sees
 // that end. The Go runtime has handlers of its own, which os/signal does not all
 // give up. It returns where the signal cannot end the process: that is the init
@@ -20,15 +41,12 @@ func Die(sig unix.Signal) error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fault.Op(err, "setrlimit RLIMIT_CORE")
 	}
-	var action [4]uint64 // struct sigaction: SIG_DFL
-	const size = 8       // of its mask
-	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, size, 0, 0); errno != 0 && errno != unix.EINVAL {
-		return fault.Op(errno, "sigaction %s", unix.SignalName(sig))
+	if err := Default(sig); err != nil {
+		return err
 	}
-	// EINVAL: SIGKILL has its action always. It may be blocked, as the caller was
-	// started.
+	// It may be blocked, as the caller was started.
 	mask := uint64(1) << (sig - 1)
-	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_UNBLOCK, uintptr(unsafe.Pointer(&mask)), 0, size, 0, 0); errno != 0 {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_UNBLOCK, uintptr(unsafe.Pointer(&mask)), 0, maskSize, 0, 0); errno != 0 {
 		return fault.Op(errno, "sigprocmask %s", unix.SignalName(sig))
 	}
 	if err := unix.Kill(os.Getpid(), sig); err != nil {
