@@ -3,6 +3,7 @@ package pstree
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -253,14 +254,15 @@ func (d *drawer) infos(n *node) []string {
 		}
 	}
 	if d.changes && above != nil && above.pid > 0 {
-		for i, k := range namespace.Kinds {
+		for _, name := range [...]string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts", "time"} { // psmisc's order
+			i := slices.IndexFunc(namespace.Kinds[:], func(k namespace.Kind) bool { return k.Proc == name })
 			if n.spaces[i] == above.spaces[i] || n.spaces[i] == (namespace.ID{}) || above.spaces[i] == (namespace.ID{}) {
 				continue
 			}
 			if d.words {
 				infos = append(infos, "own "+word(&namespace.Kinds[i]))
 			} else {
-				infos = append(infos, k.Proc)
+				infos = append(infos, name)
 			}
 		}
 	}

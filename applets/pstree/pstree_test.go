@@ -280,6 +280,33 @@ func TestNamespaces(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c[0], got, c[2])
 		}
 	}
+	if _, err := exec.LookPath("pstree"); err == nil {
+		all := exec.Command("sh", "-c", "echo ready; read line; :")
+		all.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWNS |
+			unix.CLONE_NEWCGROUP | unix.CLONE_NEWPID, UidMappings: cmd.SysProcAttr.UidMappings}
+		in, err := all.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := all.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := all.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer all.Wait()
+		defer in.Close()
+		if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+			t.Fatal(err)
+		}
+		end := func(tree string) string { return tree[strings.LastIndex(tree, "---")+1:] }
+		args := []string{"-slS", fmt.Sprint(all.Process.Pid)}
+		got, _ := ours(t, args...)
+		if want := psmisc(t, 132, args...); end(got) != end(want) || !strings.Contains(want, "sh(cgroup,ipc,mnt,net,pid,user,uts)") {
+			t.Errorf("all namespaces: %q, want %q", got, want)
+		}
+	}
 	id, err := os.Stat("/proc/" + pid + "/ns/uts")
 	if err != nil {
 		t.Fatal(err)

@@ -115,15 +115,21 @@ func (a Attrs) data() []nl.NetlinkRequestData {
 	return list
 }
 
-// ParseAttrs reads them.
+// ParseAttrs reads them, without a copy.
 func ParseAttrs(b []byte) (Attrs, error) {
-	list, err := attributes(b)
-	if err != nil {
-		return nil, err
+	n := 0
+	for rest := b; len(rest) >= unix.SizeofRtAttr; n++ {
+		size := int(nl.NativeEndian().Uint16(rest))
+		if size < unix.SizeofRtAttr || size > len(rest) {
+			return nil, fault.Op(unix.EINVAL, "read an answer of rtnetlink")
+		}
+		rest = rest[min((size+3)&^3, len(rest)):]
 	}
-	var a Attrs
-	for _, at := range list {
-		a.Add(at.Attr.Type&nl.NLA_TYPE_MASK, at.Value)
+	a := make(Attrs, n)
+	for i := range a {
+		size := int(nl.NativeEndian().Uint16(b))
+		a[i] = Attr{nl.NativeEndian().Uint16(b[2:]) & nl.NLA_TYPE_MASK, b[unix.SizeofRtAttr:size]}
+		b = b[min((size+3)&^3, len(b)):]
 	}
 	return a, nil
 }
