@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	goruntime "runtime"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/applets/cli"
 	"ocibox/core/cgroup"
+	"ocibox/core/clone"
 	"ocibox/core/container"
 	"ocibox/core/fault"
 )
@@ -140,6 +142,7 @@ func Run(std cli.Std, args []string) error {
 	// does, is the main thread's: core/seal has to execute on that.
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
+	clone.Reserve()
 	g := newGlobals()
 	if err := g.Parse(std, args); err != nil {
 		return err
@@ -206,11 +209,17 @@ func named(command string, err error) error {
 }
 
 func summary() string {
-	s := "Create and run containers as the OCI runtime specification says.\n\ncommands:\n"
-	for _, c := range commands {
-		s += fmt.Sprintf("  %-10s %s\n", c.name, c.summary)
+	var s strings.Builder
+	s.Grow(2 << 10)
+	s.WriteString("Create and run containers as the OCI runtime specification says.\n\ncommands:\n")
+	line := func(name, text string) {
+		s.WriteString("  " + name + "           "[len(name):] + text)
 	}
-	return s + fmt.Sprintf("  %-10s %s", "help", "Print how a command is used.")
+	for _, c := range commands {
+		line(c.name, c.summary+"\n")
+	}
+	line("help", "Print how a command is used.")
+	return s.String()
 }
 
 // printJSON writes v as runc does: indented by two spaces.

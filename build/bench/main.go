@@ -57,10 +57,9 @@ func run() error {
 	flag.StringVar(&runc, "runc", "", "the runc `PROGRAM`")
 	flag.StringVar(&crun, "crun", "", "the crun `PROGRAM`")
 	flag.Parse()
-	if again, err := privateCgroups(); again || err != nil {
+	if again, err := private(); again || err != nil {
 		return err
 	}
-	o.hybrid = os.Getenv(privateEnv) != ""
 	for _, p := range []*peer{{name: ocibox, path: own}, {name: "crun", path: crun}, {name: "runc", path: runc}} {
 		if p.path != "" {
 			o.peers = append(o.peers, p)
@@ -72,6 +71,9 @@ func run() error {
 	}
 	defer os.RemoveAll(o.work)
 	if err := os.Chmod(o.work, 0o755); err != nil {
+		return err
+	}
+	if err := errors.Join(o.view(), o.stateFolder()); err != nil {
 		return err
 	}
 	b := &bench{options: o, Report: Report{Rounds: o.rounds, Machine: machine(), Peers: versions(o.peers), PrivateCgroups: o.hybrid}}
@@ -139,18 +141,14 @@ func (b *bench) carryOut(s scenario) error {
 	return nil
 }
 
-const privateEnv = "OCIBOX_BENCH_CGROUPS"
+const privateEnv = "OCIBOX_BENCH_PRIVATE"
 
-// privateCgroups begins again in a mount namespace whose cgroups are of version
-// 2 alone, if those of the host are not, and waits: crun starts nowhere else.
-func privateCgroups() (again bool, err error) {
-	const dir = "/sys/fs/cgroup"
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil || fs.Type == unix.CGROUP2_SUPER_MAGIC || os.Geteuid() != 0 {
+const cgroups = "/sys/fs/cgroup"
+
+// private begins root's program again in a mount namespace of its own, and waits.
+func private() (again bool, err error) {
+	if os.Geteuid() != 0 || os.Getenv(privateEnv) != "" {
 		return false, nil
-	}
-	if os.Getenv(privateEnv) != "" {
-		return false, unix.Mount("cgroup2", dir, "cgroup2", 0, "")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -166,6 +164,26 @@ func privateCgroups() (again bool, err error) {
 		os.Exit(exit.ExitCode()) // it has said why
 	}
 	return true, err
+}
+
+// view makes the cgroups be of version 2 alone, if those of the host are not: crun
+// starts nowhere else.
+func (o *options) view() error {
+	var fs unix.Statfs_t
+	if os.Getenv(privateEnv) == "" || unix.Statfs(cgroups, &fs) != nil || fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return nil
+	}
+	o.hybrid = true
+	return unix.Mount("cgroup2", cgroups, "cgroup2", 0, "")
+}
+
+// stateFolder is where the containers are kept: on a tmpfs, as /run is.
+func (o *options) stateFolder() error {
+	dir := filepath.Join(o.work, "state")
+	if err := os.Mkdir(dir, 0o755); err != nil || os.Getenv(privateEnv) == "" {
+		return err
+	}
+	return unix.Mount("state", dir, "tmpfs", 0, "mode=755")
 }
 
 // write puts the results where they were asked for.

@@ -36,7 +36,7 @@ func (b *bench) command(p *peer, args ...string) []string {
 }
 
 func (b *bench) stateOf(p *peer) string {
-	return filepath.Join(b.work, "state-"+p.name+"-"+strconv.Itoa(p.uid))
+	return filepath.Join(b.work, "state", p.name+"-"+strconv.Itoa(p.uid))
 }
 
 // start is a command, ready to be run for the peer.

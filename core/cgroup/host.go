@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // mountPoint is where everybody mounts cgroups, or the directory of several.
@@ -27,7 +27,7 @@ type source struct {
 	inode  func(path string) (uint64, error)
 }
 
-var system = source{os.ReadFile, unix.Statfs, func(path string) (uint64, error) {
+var system = source{files.Read, unix.Statfs, func(path string) (uint64, error) {
 	var st unix.Stat_t
 	err := unix.Stat(path, &st)
 	return st.Ino, err

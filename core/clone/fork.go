@@ -65,3 +65,7 @@ func reserve() byte {
 
 //go:noinline
 func touch(room *[stackRoom]byte) byte { return room[0] }
+
+// Reserve makes room on the stack for all that is to come, at once: it grows by
+// copies of what is there, which is little at first.
+func Reserve()

@@ -58,7 +58,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	if keep {
 		return status, nil
 	}
-	if err := s.Delete(o.ID, false); !errors.Is(err, ErrUnknown) {
+	if err := s.delete(o.ID, false, a.spec); !errors.Is(err, ErrUnknown) {
 		return status, err
 	}
 	return status, nil // somebody else has deleted it

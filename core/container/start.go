@@ -129,7 +129,10 @@ func (s Store) Kill(id string, sig unix.Signal) error {
 // Delete removes a container that is stopped or, with its process, one that
 // was only created. With force a running one is killed first, one that was
 // never finished is cleaned up, and one that is not there is no error.
-func (s Store) Delete(id string, force bool) error {
+func (s Store) Delete(id string, force bool) error { return s.delete(id, force, nil) }
+
+// delete is Delete; spec is the container's config.json, if it is known.
+func (s Store) delete(id string, force bool, spec *specs.Spec) error {
 	c, err := s.Lock(id)
 	if force && errors.Is(err, ErrUnknown) {
 		return nil
@@ -154,7 +157,9 @@ func (s Store) Delete(id string, force bool) error {
 			return fault.Op(nil, "container %s is %s", id, status).WithHint("kill it first, or use delete --force")
 		}
 	}
-	spec, err := c.Spec()
+	if spec == nil {
+		spec, err = c.Spec()
+	}
 	if err != nil {
 		// One that was left early had no hooks run for it yet.
 		if !errors.Is(err, fs.ErrNotExist) {

@@ -3,7 +3,6 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -191,7 +190,7 @@ func (s Store) Load(id string) (*Container, error) {
 		return nil, err
 	}
 	c := &Container{dir: filepath.Join(s.Root, id)}
-	data, err := os.ReadFile(filepath.Join(c.dir, stateFile))
+	data, err := files.Read(filepath.Join(c.dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(c.dir); err == nil {
 			c.State = State{Version: specs.Version, ID: id}
@@ -256,7 +255,7 @@ func (s Store) List() ([]*Container, error) {
 
 // save writes state.json by rename: a reader sees the old one or the new one.
 func (c *Container) save() error {
-	data, err := json.Marshal(c.State)
+	data, err := leanjson.Marshal(c.State)
 	if err != nil {
 		return fault.Op(err, "write the state of %s", c.ID)
 	}

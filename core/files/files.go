@@ -1,29 +1,92 @@
-// Package files writes files so that nobody sees half of one.
+// Package files reads and writes whole files by plain system calls: what package
+// os adds to a file, to wait for it, is of no use here and half of the cost.
 package files
 
 import (
-	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 )
 
+// Read is os.ReadFile.
+func Read(path string) ([]byte, error) {
+	fd, err := open(path, unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	size := 1024 // of what does not say, as the files of procfs
+	if unix.Fstat(fd, &st) == nil && st.Size > 0 {
+		size = int(st.Size) + 1 // to see the end
+	}
+	for data := make([]byte, 0, size); ; {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return data, nil
+		}
+		if data = data[:len(data)+n]; len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
+
+// open is os.Open's part of the work.
+func open(path string, flags int, mode uint32) (int, error) {
+	for {
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, mode)
+		if err == nil {
+			return fd, nil
+		}
+		if err != unix.EINTR {
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
 // Replace writes a file by rename: who reads it sees all of it, or what was
 // there before.
 func Replace(path string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fault.Op(err, "write %s", path)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Close())
+	name, err := write(path, data, mode)
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		if err = os.Rename(name, path); err == nil {
+			return nil
+		}
 	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fault.Op(err, "write %s", path)
+	if name != "" {
+		os.Remove(name)
 	}
-	return nil
+	return fault.Op(err, "write %s", path)
+}
+
+// write writes a new file beside path, and gives its name.
+func write(path string, data []byte, mode os.FileMode) (name string, err error) {
+	dir, base := filepath.Split(path)
+	fd := -1
+	for n := 0; fd < 0; n++ {
+		// One that was killed may have left its own.
+		name = fmt.Sprintf("%s.%s.%d.%d", dir, base, os.Getpid(), n)
+		if fd, err = open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600); err != nil && !os.IsExist(err) {
+			return "", err
+		}
+	}
+	defer unix.Close(fd)
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil && err != unix.EINTR {
+			return name, err
+		}
+		data = data[max(n, 0):]
+	}
+	return name, unix.Fchmod(fd, uint32(mode.Perm()))
 }

@@ -21,6 +21,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // maxRanges is UID_GID_MAP_MAX_EXTENTS (Linux 4.15).
@@ -207,7 +208,7 @@ func InInitialUserns() (bool, error) { return DefaultPaths().inInitialUserns() }
 
 func (p Paths) inInitialUserns() (bool, error) {
 	path := filepath.Join(p.Proc, "self", uidSide.file)
-	m, err := user.ParseIDMapFile(path)
+	data, err := files.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Lstat(filepath.Join(p.Proc, "self")); err != nil {
@@ -218,7 +219,7 @@ func (p Paths) inInitialUserns() (bool, error) {
 	case err != nil:
 		return false, fault.Op(reason(err), "read %s", path)
 	}
-	if len(m) != 1 || m[0] != (user.IDMap{ID: 0, ParentID: 0, Count: math.MaxUint32}) {
+	if strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295" {
 		return false, nil
 	}
 	// Root can give a namespace that same map; the inode then tells them apart.

@@ -1,5 +1,5 @@
-// Package leanjson reads JSON as encoding/json does, for a program that reads one
-// document and ends. That package first makes what it needs to read and to write
+// Package leanjson reads and writes JSON as encoding/json does, for a program that has
+// few documents and ends. That package first makes what it needs to read and to write
 // each type that can be in the document, which takes several times as long as to
 // read it. This one looks at a type when it is there, and leaves to encoding/json
 // whatever is not plain, and all that is wrong.

@@ -60,6 +60,10 @@ func check[T any](t *testing.T, data []byte) {
 	if wanted == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("%T %q:\n got %+v\nwant %+v", got, data, got, want)
 	}
+	written, err := leanjson.Marshal(want)
+	if again, wanted := json.Marshal(want); err != nil || wanted != nil || string(written) != string(again) {
+		t.Errorf("%T:\nwrote %s, %v\n want %s, %v", want, written, err, again, wanted)
+	}
 }
 
 var documents = []string{

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // Stat is /proc/PID/stat, proc_pid_stat(5).
@@ -46,7 +47,7 @@ func ReadThread(pid, tid int) (*Stat, error) {
 }
 
 func readStat(dir string, pid int) (*Stat, error) {
-	data, err := os.ReadFile(dir + "/stat")
+	data, err := files.Read(dir + "/stat")
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			if _, err := os.Stat("/proc/self/stat"); err != nil {
