@@ -60,6 +60,12 @@ runs() {
 	has "$id" e ps --no-trunc
 	has Ready e pods
 }
+by_class() { # as the kubelet reads a RuntimeClass
+	printf '{"metadata":{"name":"p","namespace":"default","uid":"p","attempt":1},"log_directory":"%s","linux":{}}' "$work/logs" >"$work/p.json"
+	sandbox=$(e runp --runtime "$(sed -n 's/^handler: //p' "$here/runtimeclass.yaml")" "$work/p.json") of=$work/p.json
+	box c 'sleep 1000'
+	same hello in_box echo hello
+}
 codes() {
 	pod p
 	for n in 0 1 42; do
@@ -239,6 +245,7 @@ ten() {
 }
 
 check 'a pod, a container and exec' runs
+check 'a pod by the handler of the RuntimeClass' by_class
 check 'exit codes' codes
 check 'a program that is not there' missing
 check 'logs' logs
