@@ -263,6 +263,7 @@ check '--rootfs' own_rootfs
 check '--pid-file' pid_file
 check '--rm leaves nothing' none_left
 check 'ten containers at once' ten
+check 'checkpoint and restore' skip 'it takes CRIU, which ocibox does not speak to'
 check 'the daemon restarted while a container runs' restarted
 check 'the shim killed' shim_killed
 kill "$(cat "$work/pid")"

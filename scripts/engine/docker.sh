@@ -6,7 +6,7 @@ command="$work/docker"
 health='--health-interval 1s'
 ipc='--ipc shareable'
 build=
-host_namespaces='pid ipc net uts' link=eth0
+absent=126 host_namespaces='pid ipc net uts' link=eth0
 remove='rm -f -v'
 host() { "$@"; }
 docker=/usr/bin/docker

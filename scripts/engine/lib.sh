@@ -5,7 +5,7 @@
 check() {
 	name=$1
 	shift
-	if [ -s "$only" ] && ! grep -qxF "$name" "$only"; then return 0; fi
+	if [ -s "$only" ] && ! grep -qxF -e "$name" "$only"; then return 0; fi
 	began=$(date +%s)
 	set +e
 	(set -ex; "$@") >"$work/log" 2>&1 </dev/null

@@ -4,7 +4,7 @@ command=$work/podman
 health='--health-interval disable'
 ipc='--ipc shareable'
 build='--isolation oci --network host'
-host_namespaces='pid net uts' link=tap0 map=1 rootfs=/home/engines/rootfs
+absent=127 host_namespaces='pid net uts' link=tap0 map=1 rootfs=/home/engines/rootfs
 remove='rm -f -t 0'
 uid=$(id -u "$ENGINES_TESTER")
 user="setpriv --reuid=$ENGINES_TESTER --regid=$ENGINES_TESTER --init-groups"

@@ -5,7 +5,7 @@ remove='rm -f -t 0'
 health='--health-interval disable'
 ipc='--ipc shareable'
 build='--isolation oci'
-host_namespaces='pid ipc net uts' link=eth0 map=700000 rootfs=$ENGINES_ROOTFS
+absent=127 host_namespaces='pid ipc net uts' link=eth0 map=700000 rootfs=$ENGINES_ROOTFS
 host() { "$@"; }
 mkdir "$home"
 
