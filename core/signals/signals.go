@@ -27,8 +27,10 @@ type replaced struct {
 // writeEnd is where the handler writes to; before is what faults of the program
 // itself are given to, which is the Go runtime's. The handlers read them.
 var (
+	//lint:ignore U1000 the handlers read it
 	writeEnd int32 = -1
-	before   uintptr
+	//lint:ignore U1000 the handlers read it
+	before uintptr
 )
 
 // record is as much of siginfo_t as the handler writes: the number.
