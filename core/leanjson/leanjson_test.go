@@ -34,7 +34,7 @@ type sample struct {
 	Quoted  int               `json:"quoted,string"`
 	Not     string            `json:"-"`
 	Next    *sample           `json:"next"`
-	private int //lint:ignore U1000 it is there to be passed over
+	private int               //lint:ignore U1000 it is there to be passed over
 }
 
 type plain struct {
