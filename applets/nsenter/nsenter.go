@@ -221,6 +221,8 @@ func (f *flags) read() error {
 	if err := f.running(); err != nil {
 		return err
 	}
+	// A plain user's container denies setgroups(2): as with exec, the groups stay.
+	o.KeepGroups = true
 	if len(o.Spaces) == 0 && o.NetSocket < 0 && !o.UserParent {
 		o.All = true
 		// One without a mount namespace has a root of its own nevertheless.

@@ -7,10 +7,8 @@ package enter
 import (
 	"errors"
 	"io"
-	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +16,7 @@ import (
 	"ocibox/core/fault"
 	"ocibox/core/plan"
 	"ocibox/core/proc"
+	"ocibox/core/signals"
 )
 
 // Command is what is run.
@@ -113,9 +112,11 @@ func (j *Job) Run() (unix.WaitStatus, error) {
 	}
 	defer child.Release()
 	// The child has begun with the dispositions of the caller.
-	if err := j.dispose(); err != nil {
+	pipe, err := j.dispose()
+	if err != nil {
 		return 0, errors.Join(err, child.Kill())
 	}
+	defer pipe.Close()
 	var undo []func() error
 	if err := j.launch(child, &undo); err != nil {
 		err = j.explain(err)
@@ -129,11 +130,7 @@ func (j *Job) Run() (unix.WaitStatus, error) {
 		}
 		return 0, err
 	}
-	if list := j.relayed(); len(list) > 0 {
-		// It takes its time, as long as the program needs to begin.
-		go relay(list, child.Pid)
-	}
-	return attend(child.Pid)
+	return j.attend(child.Pid, pipe)
 }
 
 // launch goes with the child through its stops, up to the execve.
@@ -168,110 +165,95 @@ func (j *Job) launch(child *clone.Process, undo *[]func() error) error {
 	return nil
 }
 
-// attend waits for the end of the program. When that stops, so does this
-// process, for the shell to see; when it is continued, it continues the program,
-// unless whoever did it has done so already: then it may have stopped once more.
-func attend(pid int) (unix.WaitStatus, error) {
-	options := unix.WUNTRACED
+// attend waits for the end of the program, and passes signals on. When it stops, so
+// does this process, for the shell to see; when this is continued, it continues
+// the program, unless whoever did it has done so already: then that may have
+// stopped once more.
+func (j *Job) attend(pid int, pipe *signals.Pipe) (unix.WaitStatus, error) {
+	resumed := false
 	for {
 		var s unix.WaitStatus
-		changed, err := unix.Wait4(pid, &s, options, nil)
+		changed, err := unix.Wait4(pid, &s, unix.WUNTRACED|unix.WCONTINUED|unix.WNOHANG, nil)
 		switch {
 		case err == unix.EINTR:
-			continue
 		case err != nil:
 			return 0, fault.Op(err, "wait for process %d", pid)
-		case changed == 0:
+		case changed == 0 && resumed:
 			if err := unix.Kill(pid, unix.SIGCONT); err != nil {
 				return 0, fault.Op(err, "continue process %d", pid)
 			}
+			resumed = false
+		case changed == 0:
+			if _, _, err := pipe.Wait(-1); err != nil {
+				return 0, err
+			}
+			j.relay(pid, pipe)
 		case s.Stopped():
 			if err := proc.Stop(); err != nil {
 				return 0, err
 			}
-			options = unix.WUNTRACED | unix.WCONTINUED | unix.WNOHANG
-			continue
-		case !s.Continued():
+			resumed = true
+		case s.Continued():
+			resumed = false
+		default:
 			return s, nil
 		}
-		options = unix.WUNTRACED
 	}
 }
 
-// lastSignal is the kernel's _NSIG on every architecture that we build for.
-const lastSignal = 64
-
-// relayed are the signals that are passed on to the program, if they were not
-// ignored when this process was started.
-func (j *Job) relayed() []os.Signal {
-	var list []os.Signal
-	switch j.signals {
-	case passOn:
-		list = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGPIPE}
-	case forwardTwo:
-		list = []os.Signal{unix.SIGINT, unix.SIGTERM}
-	}
-	return slices.DeleteFunc(list, signal.Ignored)
-}
-
-// dispose decides what becomes of the other signals: they do to this process what
-// they do by default, which the Go runtime does not let all of them do. Without a
-// fork the program dies with it then. A stop by the terminal or the shell is for
-// the program, which is of the same process group: attend sees whether that stops.
-func (j *Job) dispose() error {
-	relayed := j.relayed()
-	for n := unix.Signal(1); n <= lastSignal; n++ {
-		act := proc.Default
-		switch n {
-		case unix.SIGCHLD, unix.SIGURG, unix.SIGPROF, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE:
-			continue // the runtime's own
-		case unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
-			act = proc.Ignore
-		case unix.SIGINT, unix.SIGTERM:
-			if j.signals == spareUs {
-				act = proc.Ignore
-			}
-		}
-		if signal.Ignored(n) || slices.Contains(relayed, os.Signal(n)) {
-			continue
-		}
-		if err := act(n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// relay passes signals on, for as long as this process lives.
-func relay(list []os.Signal, pid int) {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, list...)
-	for s := range signals {
-		// Where the terminal sends it to all, the program has it already.
-		if sig := s.(unix.Signal); !terminals(sig) || !foreground() {
+// relay passes on what has come.
+func (j *Job) relay(pid int, pipe *signals.Pipe) {
+	for sig, kernel := pipe.Received(); sig != 0; sig, kernel = pipe.Received() {
+		// What the terminal sends to all of its foreground the program has already.
+		if sig != unix.SIGCHLD && !kernel {
 			// It may have ended meanwhile; then there is nobody to tell.
 			_ = unix.Kill(pid, sig)
 		}
 	}
 }
 
-// terminals says whether a terminal sends the signal to all of its foreground
-// processes, the program among them.
-func terminals(sig unix.Signal) bool {
-	switch sig {
-	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP:
-		return true
+// lastSignal is the kernel's _NSIG on every architecture that we build for.
+const lastSignal = 64
+
+// dispose decides what becomes of the signals that this process gets: what they do
+// by default, which the Go runtime does not let all of them do, unless they are
+// passed on, or were ignored when it was started. A stop by the terminal or the
+// shell is for the program, which is of the same process group: attend sees
+// whether that stops.
+func (j *Job) dispose() (*signals.Pipe, error) {
+	pipe, err := signals.New()
+	if err != nil {
+		return nil, err
 	}
-	return false
+	if err := j.disposeTo(pipe); err != nil {
+		pipe.Close()
+		return nil, err
+	}
+	return pipe, nil
 }
 
-// foreground says whether this process is in the foreground of its terminal.
-func foreground() bool {
-	tty, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
+func (j *Job) disposeTo(pipe *signals.Pipe) error {
+	if err := pipe.Catch(false, unix.SIGCHLD); err != nil {
+		return err
 	}
-	defer unix.Close(tty)
-	front, err := unix.IoctlGetUint32(tty, unix.TIOCGPGRP)
-	return err == nil && int(front) == unix.Getpgrp()
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		pair := n == unix.SIGINT || n == unix.SIGTERM
+		act := proc.Default
+		switch {
+		case n == unix.SIGCHLD, n == unix.SIGURG, n == unix.SIGPROF, n == unix.SIGKILL, n == unix.SIGSTOP, signal.Ignored(n):
+			continue
+		case n == unix.SIGTSTP, n == unix.SIGTTIN, n == unix.SIGTTOU, pair && j.signals == spareUs:
+			act = proc.Ignore
+		case n == unix.SIGWINCH, n == unix.SIGCONT:
+			continue
+		case j.signals == passOn, pair && j.signals == forwardTwo:
+			act = func(n unix.Signal) error { return pipe.Catch(true, n) }
+		case n == unix.SIGSEGV, n == unix.SIGBUS, n == unix.SIGFPE:
+			continue // the runtime's own
+		}
+		if err := act(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -32,6 +32,7 @@ type Join struct {
 
 	UID, GID    ID
 	Preserve    bool // ids and groups stay what they are in a user namespace as well
+	KeepGroups  bool // where setgroups(2) is denied, it is no error that groups stay
 	KeepCaps    bool
 	Root, Dir   Place
 	Inside      Place // the working directory, by its path in there
@@ -169,7 +170,9 @@ func (j *joiner) prepare() error {
 		if clears {
 			// Once is enough: outside, or here.
 			call().If(groups, 0).Ignore(unix.EPERM)
-			call().Unless(groups, 0)
+			if last := call().Unless(groups, 0); j.KeepGroups {
+				last.Ignore(unix.EPERM)
+			}
 		} else {
 			call()
 		}

@@ -1,14 +1,14 @@
 #include "textflag.h"
 
 // func caught(signal int32, info *siginfo_t, context *ucontext_t), and fault, as C
-// has them: write(2) of the number, the first word of info, to the pipe. A fault
+// has them: write(2) of the first three words of info to the pipe. A fault
 // that the kernel found (si_code, the third word, above 0) is the Go runtime's.
 
 TEXT ·caught(SB), NOSPLIT|NOFRAME, $0
 	MOVL SP, AX
 	MOVL 8(AX), CX
 	MOVL ·writeEnd(SB), BX
-	MOVL $4, DX
+	MOVL $12, DX
 	MOVL $4, AX
 	INT  $0x80
 	RET

@@ -1,12 +1,12 @@
 #include "textflag.h"
 
 // func caught(signal int32, info *siginfo_t, context *ucontext_t), and fault, as C
-// has them: write(2) of the number, the first word of info, to the pipe. A fault
+// has them: write(2) of the first three words of info to the pipe. A fault
 // that the kernel found (si_code, the third word, above 0) is the Go runtime's.
 
 TEXT ·caught(SB), NOSPLIT|NOFRAME, $0
 	MOVW ·writeEnd(SB), R2
-	MOVD $4, R4
+	MOVD $12, R4
 	MOVW $4, R1
 	SYSCALL
 	RET

@@ -33,8 +33,9 @@ var (
 	before uintptr
 )
 
-// record is as much of siginfo_t as the handler writes: the number.
-const record = 4
+// record is as much of siginfo_t as the handler writes: the number, an errno and
+// the code that says where it comes from.
+const record = 12
 
 // New makes a pipe, which catches nothing yet.
 func New() (*Pipe, error) {
@@ -108,6 +109,13 @@ func (p *Pipe) FD() int { return p.fds[0] }
 
 // Next is the next signal that was caught; 0 if there is none.
 func (p *Pipe) Next() unix.Signal {
+	s, _ := p.Received()
+	return s
+}
+
+// Received is Next, and whether the signal comes from the kernel itself, such as
+// the terminal's driver, and not from a process (si_code, sigaction(2)).
+func (p *Pipe) Received() (s unix.Signal, kernel bool) {
 	var b [record]byte
 	for {
 		n, err := unix.Read(p.fds[0], b[:])
@@ -115,9 +123,10 @@ func (p *Pipe) Next() unix.Signal {
 			continue
 		}
 		if n < record || err != nil {
-			return 0
+			return 0, false
 		}
-		return unix.Signal(binary.NativeEndian.Uint32(b[:]))
+		const code = 8
+		return unix.Signal(binary.NativeEndian.Uint32(b[:])), int32(binary.NativeEndian.Uint32(b[code:])) > 0
 	}
 }
 
