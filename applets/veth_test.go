@@ -65,13 +65,20 @@ func TestVethOfContainer(t *testing.T) {
 		return out
 	}
 	must("runtime spec --rootless --no-terminal --namespace network -- /bin/busybox ip addr show net0")
-	if out, err := ocibox("runtime", "--root", dir+"/state", "create", box); err != nil {
+	if out, err := ocibox("runtime", "--root", dir+"/state", "create", "--pid-file", dir+"/pid", box); err != nil {
 		t.Skipf("this machine lets no such container be made: %v, %s", err, out)
 	}
 	defer ocibox("runtime", "--root", dir+"/state", "delete", "--force", box)
 	must("veth add host0 --peer net0 --root DIR/state --container BOX --addr 10.0.0.10/24 --peer-addr 10.0.0.20/24 --up")
 	if out := must("veth show --root DIR/state"); !strings.Contains(out, "\n  net0 ") || !strings.Contains(out, "container "+box) || !strings.Contains(out, "10.0.0.20/24") {
 		t.Error(out)
+	}
+	pid, err := os.ReadFile(dir + "/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := must("pstree-lite --containers --root DIR/state -p " + string(pid)); !strings.Contains(out, fmt.Sprintf("(%s) <%s>\n", pid, box)) {
+		t.Errorf("pstree --containers: %q", out)
 	}
 	for line, want := range map[string]string{
 		"veth add a0 --peer net0 --root DIR/state --container BOX": "there is a network device net0 already, where the peer is to be",

@@ -227,8 +227,15 @@ func change(t *testing.T, lines string, shows ...string) {
 		}
 	}
 	for _, show := range shows {
-		// A hash table has no order that two namespaces share.
-		got, want := sorted(still(debian(split("-n ours "+show)...).out)), sorted(still(debian(split("-n debian "+show)...).out))
+		var got, want string
+		// The kernel tells of what it does by itself a second later, or more.
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			// A hash table has no order that two namespaces share.
+			got, want = sorted(still(debian(split("-n ours "+show)...).out)), sorted(still(debian(split("-n debian "+show)...).out))
+			if got == want && want != "" || time.Now().After(end) {
+				break
+			}
+		}
 		if got != want || want == "" {
 			t.Errorf("ip %s:\n%swant\n%s", show, got, want)
 		}

@@ -91,7 +91,7 @@ func (c *command) readLink(s *linkSpec, w *words) error {
 		s.name = s.device
 	}
 	if s.peer && s.name != "" {
-		if err := link.CheckName(s.name); err != nil {
+		if err := link.CheckNewName(s.name); err != nil {
 			return err
 		}
 		s.AddString(unix.IFLA_IFNAME, s.name)

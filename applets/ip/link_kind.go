@@ -160,6 +160,7 @@ var kinds = [...]kind{
 	{"ipvtap", ipvlanOptions},
 	{"veth", []option{{nl.VETH_INFO_PEER, special, "=peer", "", ""}}},
 	{"vrf", []option{{iflaVRFTable, number32, "table", "table", ""}}},
+	{"vrf_slave", []option{{iflaVRFTable, number32, "", "table", ""}}}, // IFLA_VRF_PORT_TABLE is the same number
 }
 
 var macvlanOptions = []option{

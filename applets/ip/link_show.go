@@ -271,9 +271,10 @@ func (c *command) showOne(l *link.Link, all []link.Address, f *linkFilter) error
 	return err
 }
 
-// see keeps the names and the flags of a list that is whole.
+// see keeps the names and the flags of a list that is whole: IPv6 may be off for
+// a device.
 func (c *command) see(list []link.Link, f *linkFilter) {
-	if f.device != "" || f.master != 0 || f.free || f.kind != "" {
+	if f.device != "" || f.master != 0 || f.free || f.kind != "" || c.family == unix.AF_INET6 {
 		return
 	}
 	c.names, c.flags = map[int32]string{}, map[int32]uint32{}
@@ -293,7 +294,10 @@ func (c *command) isDown(index uint32) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		c.see(list, &linkFilter{})
+		c.flags = map[int32]uint32{}
+		for i := range list {
+			c.flags[list[i].Index] = list[i].Flags
+		}
 	}
 	flags, ok := c.flags[int32(index)]
 	return ok && flags&unix.IFF_UP == 0, nil

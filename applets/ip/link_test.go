@@ -42,6 +42,7 @@ link add link c0 index 52 vl1 type vlan protocol 802.1ad id 6 reorder_hdr off gv
 link add link c0 index 53 iv0 type ipvlan mode l3s private
 link add link b1 index 54 iv1 type ipvlan mode l2 bridge
 link add vrf0 index 55 address 02:00:00:00:00:55 type vrf table 77
+link set du0 master vrf0
 link set c0 addrgenmode none
 link set b1 addrgenmode random
 link set c0 address 02:00:00:00:00:99 brd ff:ff:ff:ff:ff:fe
