@@ -86,8 +86,6 @@ func Main(std cli.Std, args []string) int {
 	switch word := args[1]; word {
 	case "--help", "-h", "help":
 		help(std)
-	case "--version", "-V":
-		fmt.Fprintf(std.Out, "ocibox %s\n", cli.Version)
 	case "--list":
 		for _, n := range Names() {
 			fmt.Fprintln(std.Out, n)

@@ -43,7 +43,9 @@ func TestKillAll(t *testing.T) {
 			if got := strings.Count(c.Output(), "SIGUSR"); got != 3 {
 				t.Errorf("%d signals: %q", got, c.Output())
 			}
-			b.Fails([]string{"container not running"}, "kill", "--all", b.ID, "KILL")
+			b.Fails([]string{"container not running"}, "kill", b.ID, "KILL")
+			b.Must("kill", "--all", b.ID, "KILL")
+			b.Must("kill", "--all", b.ID)
 			b.Fails([]string{"container does not exist"}, "kill", "--all", "unknown", "KILL")
 		}
 	})

@@ -148,7 +148,8 @@ func Run(std cli.Std, args []string) error {
 		return err
 	}
 	if *g.version {
-		fmt.Fprintf(std.Out, "ocibox runtime %s\nspec: %s\n", cli.Version, specs.Version)
+		// Engines look for "version" in the first line, and for "spec:" in others.
+		fmt.Fprintf(std.Out, "ocibox version %s\nspec: %s\ngo: %s\n", cli.Version, specs.Version, goruntime.Version())
 		return nil
 	}
 	l, err := g.openLog(std)

@@ -76,7 +76,7 @@ func TestFeatures(t *testing.T) {
 func TestHelpAndVersion(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
-		if out := b.Must("--version"); !strings.HasPrefix(out, "ocibox runtime ") || !strings.Contains(out, "spec: "+specs.Version) {
+		if out := b.Must("--version"); !strings.HasPrefix(out, "ocibox version ") || !strings.Contains(out, "spec: "+specs.Version) {
 			t.Errorf("%q", out)
 		}
 		help := b.Must("--help")

@@ -12,7 +12,8 @@ import (
 
 // KillAll sends a signal to every process of the container, also to those of
 // one without a pid namespace whose init has ended: see Members. What is born
-// meanwhile gets SIGKILL too, but no other signal.
+// meanwhile gets SIGKILL too, but no other signal. That there are none is no
+// error, as with runc: engines ask for it after the init's end.
 func (s Store) KillAll(id string, sig unix.Signal) error {
 	c, err := s.Load(id)
 	if err != nil {
@@ -36,9 +37,6 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 		case err != nil:
 			return err
 		}
-		if len(told) == 0 {
-			return c.notRunning()
-		}
 		if fresh == 0 || sig != unix.SIGKILL {
 			return nil
 		}
@@ -54,11 +52,8 @@ func (s Store) KillAll(id string, sig unix.Signal) error {
 // killCgroup ends all processes in the container's cgroup.
 func (c *Container) killCgroup() error {
 	pids, err := c.Cgroup.Pids()
-	if err != nil {
+	if err != nil || len(pids) == 0 {
 		return err
-	}
-	if len(pids) == 0 {
-		return c.notRunning()
 	}
 	return c.Cgroup.Kill()
 }

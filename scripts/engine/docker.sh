@@ -105,6 +105,11 @@ cgroupns() {
 	[ "$(e run --rm --cgroupns private $image readlink /proc/self/ns/cgroup)" != "$(readlink /proc/self/ns/cgroup)" ]
 	[ "$(e run --rm --cgroupns host $image readlink /proc/self/ns/cgroup)" = "$(readlink /proc/self/ns/cgroup)" ]
 }
+info() {
+	same ocibox e info -f '{{.DefaultRuntime}}'
+	lacks N/A e info -f '{{.RuncCommit.ID}}'
+	! grep 'unknown output format' "$work/daemon.log"
+}
 events() {
 	e run --rm --name box $image true
 	has die e events --since 30s --until 0s --filter container=box
@@ -120,6 +125,7 @@ check '--cgroupns' cgroupns
 check '--ipc private' mqueue
 check '--oom-kill-disable' oom_off
 check '--cpu-shares, --memory-reservation and their like' weights
+check 'info, and the version of the runtime' info
 check 'events' events
 check 'userns-remap' remapped
 check 'the daemon restarted' daemon_restarted
