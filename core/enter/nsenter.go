@@ -108,6 +108,13 @@ func (j *joiner) prepare() error {
 	}
 	p := j.p
 	j.plan.CloneField = "nsenter"
+	pid := j.space(unix.CLONE_NEWPID)
+	forks := pid != nil && !j.NoFork
+	if forks {
+		if err := j.seal(pid); err != nil {
+			return err
+		}
+	}
 	root, err := j.open("--root", "root", j.Root)
 	if err != nil {
 		return err
@@ -138,13 +145,9 @@ func (j *joiner) prepare() error {
 	if err := j.sameTarget(); err != nil {
 		return err
 	}
-	user, pid := j.space(unix.CLONE_NEWUSER), j.space(unix.CLONE_NEWPID)
-	forks := pid != nil && !j.NoFork
+	user := j.space(unix.CLONE_NEWUSER)
 	if forks {
-		// Who is in there already must not get hold of our own file.
-		if _, err := j.Program.Seal(nil, func() bool { return false }); err != nil {
-			return err
-		}
+		// What is in there already is not to look into it before it is the program.
 		p.Begin("", "")
 		p.Call(unix.SYS_PRCTL, clone.Num(unix.PR_SET_DUMPABLE), clone.Num(0))
 		j.signals = endsUs
@@ -192,6 +195,34 @@ func (j *joiner) prepare() error {
 	}
 	j.run(j.Command)
 	j.hint = j.explainJoin
+	return nil
+}
+
+// seal keeps who is in the pid namespace from our own file, which the child shows
+// there until it executes the program. Where this process cannot be seen from
+// there, it is enough that the child executes from another file.
+func (j *joiner) seal(pid *space) error {
+	own, err := namespace.Of(os.Getpid(), pid.kind)
+	if err != nil {
+		return err
+	}
+	its, err := namespace.IDOf(pid.fd)
+	if err != nil {
+		return err
+	}
+	var image *clone.Image
+	exe, err := j.Program.Seal(nil, func() bool {
+		if its != own {
+			image = clone.OwnImage()
+		}
+		return image != nil
+	})
+	if err != nil || exe == nil {
+		return err
+	}
+	r := j.p.Sheltered(image, "exe")
+	j.fds = append(j.fds, clone.FD{Reg: r, FD: int(exe.Fd())})
+	j.close = append(j.close, func() { exe.Close() })
 	return nil
 }
 
