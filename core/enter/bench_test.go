@@ -37,8 +37,8 @@ func BenchmarkEnter(b *testing.B) {
 		name, tool string
 		args       []string
 	}{
-		{"unshare -rmnp -f", "unshare", []string{"-r", "-m", "-n", "-p", "-f"}},
-		{"unshare -u", "unshare", []string{"-r", "-u"}},
+		{"unshare -rmnpf", "unshare", []string{"-r", "-m", "-n", "-p", "-f"}},
+		{"unshare -ru", "unshare", []string{"-r", "-u"}},
 		{"nsenter -a", "nsenter", []string{"-t", pid, "-a", "--preserve-credentials"}},
 		{"nsenter -n", "nsenter", []string{"-t", pid, "-n", "-U", "--preserve-credentials"}},
 	} {
