@@ -88,6 +88,8 @@ func lines(state string) []typed {
 		{[]string{"runc", "spec", "--namespace", "ne"}, []string{"network"}},
 		{[]string{"runc", "spec", "--cap", "CAP_SYS_AD"}, []string{"CAP_SYS_ADMIN"}},
 		{[]string{"recvtty", "-m", "nu"}, []string{"null"}},
+		{[]string{"unshare", "--propagation", "s"}, []string{"shared", "slave"}},
+		{[]string{"nsenter", "--state=" + state, "--container", "f"}, []string{"first"}},
 		{[]string{"ocibox", "completion", ""}, []string{"bash", "fish", "zsh"}},
 	}
 }
@@ -112,6 +114,10 @@ func TestComplete(t *testing.T) {
 		typed{[]string{"runc", "--debug=f"}, []string{"--debug=false"}},
 		typed{[]string{"ocibox", "nonesuch", ""}, nil},
 		typed{[]string{"runc"}, nil},
+		typed{[]string{"unshare", "-m", "--map-r"}, []string{"--map-root-user"}},
+		typed{[]string{"unshare", "-mw/", "ls", "--map-r"}, nil},
+		typed{[]string{"nsenter", "-n", "-t"}, nil},
+		typed{[]string{"nsenter", "--ne"}, []string{"--net", "--net-socket"}},
 	) {
 		status, out, errs := call(append([]string{l.words[0], completeWord}, l.words[1:]...)...)
 		var got []string
