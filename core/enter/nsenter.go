@@ -402,15 +402,30 @@ func (j *joiner) openSpace(s Space) (int, error) {
 	j.opened(s.Kind, fmt.Sprintf("open(%q)", path))
 	fd, err := namespace.Open(path, s.Kind)
 	if errors.Is(err, unix.ENOENT) {
-		switch _, e := os.Lstat("/proc/self"); {
-		case e != nil && j.pidfd >= 0:
+		switch there := procfs(); {
+		case !there && j.pidfd >= 0:
 			// Without a /proc the process itself says it, setns(2).
 			return unix.FcntlInt(uintptr(j.pidfd), unix.F_DUPFD_CLOEXEC, 3)
-		case e == nil && j.gone():
+		case there && j.gone():
 			return -1, fault.Op(unix.ESRCH, "--target %d", j.Target)
 		}
 	}
 	return fd, err
+}
+
+// procfs says whether there is a /proc.
+func procfs() bool {
+	_, err := os.Lstat("/proc/self")
+	return err == nil
+}
+
+// withoutProc says so of an error where there is none.
+func withoutProc(err error) error {
+	var e *fault.Error
+	if errors.As(err, &e) && e.Hint == "" && !procfs() {
+		e.Hint = "proc is not mounted at /proc"
+	}
+	return err
 }
 
 // gone says whether there is no such process any more, or only its zombie.
@@ -428,11 +443,11 @@ func (j *joiner) opened(k *namespace.Kind, text string) {
 // namespace cannot be entered once more, setns(2).
 func (j *joiner) addOfAll(k *namespace.Kind) error {
 	own, err := namespace.Of(os.Getpid(), k)
-	if errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) && procfs() {
 		return nil // this kernel has none of the kind
 	}
 	if err != nil {
-		return err
+		return withoutProc(fault.In("--all", err))
 	}
 	fd, err := j.openSpace(Space{Kind: k})
 	if err != nil {
@@ -485,7 +500,7 @@ func (j *joiner) open(field, link string, d Place) (clone.Reg, error) {
 	}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, fault.In(field, fault.Op(err, "open %s", path))
+		return 0, withoutProc(fault.In(field, fault.Op(err, "open %s", path)))
 	}
 	j.plan.Before = append(j.plan.Before, plan.Action{Field: field, Text: fmt.Sprintf("open(%q) = $%s", path, link)})
 	return j.inherit(link, fd), nil
@@ -497,7 +512,7 @@ const maxEnviron = 6 << 20
 func (j *joiner) environ() error {
 	f, err := os.Open(j.proc("environ"))
 	if err != nil {
-		return fault.In("--env", fault.Op(err.(*os.PathError).Err, "open %s", j.proc("environ")))
+		return withoutProc(fault.In("--env", fault.Op(err.(*os.PathError).Err, "open %s", j.proc("environ"))))
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxEnviron))

@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/bundletest"
 )
 
 // allNew are the flags of every kind of namespace that clone(2) makes.
@@ -395,4 +397,36 @@ func TestNsenterBad(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where there is no /proc a process says itself what its namespaces are, and what
+// cannot be had is said.
+func TestWithoutProc(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to change the root directory")
+	}
+	if !bundletest.OwnNetwork(t) {
+		return
+	}
+	h := newTools(t, true)
+	target := h.target(unix.CLONE_NEWUTS, -1)
+	for _, c := range []struct {
+		args []string
+		want string // the error, "" for none
+	}{
+		{[]string{"/nsenter", "-t", target, "-u", "/report"}, ""},
+		{[]string{"/nsenter", "-t", target, "-a", "/report"}, "nsenter: --all: look at /proc/"},
+		{[]string{"/nsenter", "-t", target, "-r", "/report"}, "nsenter: --root: open /proc/"},
+		{[]string{"/nsenter", "-t", target, "-e", "-u", "/report"}, "nsenter: --env: open /proc/"},
+		{[]string{"/unshare", "-u", "/report"}, ""},
+		{[]string{"/unshare", "--uts=/program", "/report"}, "unshare: --uts: bind /proc/"},
+	} {
+		r := h.run(append([]string{"unshare", "-R", h.dir}, c.args...)...)
+		switch {
+		case c.want == "" && (r.status != 0 || r.err != "" || !strings.Contains(r.out, "args []")):
+			t.Errorf("%q: %+v", c.args, r)
+		case c.want != "" && (r.status.ExitStatus() != 1 || !strings.HasPrefix(r.err, c.want) || !strings.HasSuffix(r.err, "\nhint: proc is not mounted at /proc\n")):
+			t.Errorf("%q: %+v", c.args, r)
+		}
+	}
 }

@@ -292,6 +292,8 @@ func (b Bound) bind(from string) error {
 	e := fault.Op(err, "bind %s to %s", from, b.Path)
 	var st unix.Stat_t
 	switch {
+	case errors.Is(err, unix.ENOENT) && !procfs():
+		return withoutProc(e)
 	case errors.Is(err, unix.ENOENT) && unix.Stat(b.Path, &st) == unix.ENOENT:
 		return e.WithHint("there has to be a file: touch %s", b.Path)
 	case errors.Is(err, unix.ENOENT) && b.Kind.Flag == unix.CLONE_NEWPID:
