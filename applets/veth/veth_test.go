@@ -260,17 +260,20 @@ func TestEachStepFails(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no strace: ", err)
 	}
-	failed := 0
-	for n := 1; ; n++ {
-		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=sendto", "-e", fmt.Sprintf("inject=sendto:error=ENOBUFS:when=%d", n), "-o", "/dev/null",
-			"/proc/self/exe", "add", "x0", "--peer", "y0", "--netns", "blue", "--addr", "10.1.0.1/24", "--peer-addr", "10.1.0.2/24", "--up")
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Args[slices.Index(cmd.Args, "/proc/self/exe")] = exe
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	injected := func(what string, n int) (*exec.Cmd, []byte, error) {
+		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=sendto", "-e", fmt.Sprintf("inject=sendto:%s:when=%d", what, n), "-o", "/dev/null",
+			exe, "add", "x0", "--peer", "y0", "--netns", "blue", "--addr", "10.1.0.1/24", "--peer-addr", "10.1.0.2/24", "--up")
 		cmd.Env = append(os.Environ(), helperEnv+"=1", "GOMAXPROCS=1")
 		out, err := cmd.CombinedOutput()
+		return cmd, out, err
+	}
+	failed := 0
+	for n := 1; ; n++ {
+		cmd, out, err := injected("error=ENOBUFS", n)
 		if err == nil {
 			break
 		}
@@ -290,6 +293,13 @@ func TestEachStepFails(t *testing.T) {
 	}
 	// One that makes both, and of each end its index, its address and its state.
 	t.Logf("%d messages failed", failed)
+	// A signal at any of them is too late.
+	for n := range failed {
+		must(t, "del x0")
+		if _, out, err := injected("signal=INT", n+1); err != nil || !slices.Equal(all(t), []string{"blue:y0", "x0"}) {
+			t.Errorf("interrupted at message %d: %v, %s; there are %q", n+1, err, out, all(t))
+		}
+	}
 	if failed < 7 {
 		t.Errorf("only %d messages failed", failed)
 	}
