@@ -3,6 +3,7 @@ package veth
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -247,6 +248,32 @@ func TestBad(t *testing.T) {
 	}
 	if after := all(t); !slices.Equal(after, before) {
 		t.Errorf("devices: %q, were %q", after, before)
+	}
+}
+
+// Who lacks the capability is told so.
+func TestRefused(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe", "add", "x0", "--peer", "y0")
+	cmd.Env = append(os.Environ(), helperEnv+"=1")
+	if os.Geteuid() == 0 {
+		dir, err := os.MkdirTemp("", "ocibox-test-") // that others can reach
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		data, err := os.ReadFile("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Path = filepath.Join(dir, "veth")
+		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(cmd.Path, data, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(out), "veth add: make x0 and its peer y0: operation not permitted\nhint: it takes CAP_NET_ADMIN") {
+		t.Errorf("%v, %s", err, out)
 	}
 }
 
