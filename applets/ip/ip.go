@@ -102,6 +102,8 @@ const (
 )
 
 // bad is a command line that means nothing.
+//
+//go:noinline
 func bad(format string, args ...any) error {
 	return &cli.Failure{Status: misused, Err: fault.Op(nil, format, args...)}
 }
@@ -303,6 +305,8 @@ func (w *words) word() string {
 }
 
 // next takes the next one, where one has to follow.
+//
+//go:noinline
 func (w *words) next() (string, error) {
 	if !w.more() {
 		return "", bad("the command line ends too early")
