@@ -315,3 +315,28 @@ func TestLinkNames(t *testing.T) {
 		like(t, ours, "-n one -j link show "+name)
 	}
 }
+
+// Objects, their commands, and the names of devices and of namespaces are
+// completed.
+func TestComplete(t *testing.T) {
+	if !own(t) {
+		return
+	}
+	for _, line := range []string{"link add v0 type veth peer name v1", "netns add blue"} {
+		must(t, line)
+	}
+	for line, want := range map[string]string{"": "address route link neighbor netns", "ne": "neighbor netns", "link se": "set", "netns de": "delete",
+		"link set v": "v0 v1", "addr show": "", "address show l": "lo", "address add 10.0.0.1/24 dev v": "v0 v1", "netns exec b": "blue", "frob x": ""} {
+		words := split(line)
+		if line == "" || strings.HasSuffix(line, " ") {
+			words = append(words, "")
+		}
+		var got []string
+		for _, c := range Syntax().Complete(words).Candidates {
+			got = append(got, c.Word)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
