@@ -5,6 +5,7 @@ package ip
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -34,17 +35,20 @@ type command struct {
 
 // objects are the first words that there are; of those that begin as what is
 // typed, the first is meant, as in ip.
-var objects = [...]struct {
-	name  string
-	run   func(c *command, args []string) error
-	usage string
-}{
-	{"address", (*command).address, addressUsage},
-	{"route", (*command).route, routeUsage},
-	{"link", (*command).link, linkUsage},
-	{"neighbor", (*command).neighbor, neighborUsage},
-	{"neighbour", (*command).neighbor, neighborUsage},
-	{"netns", (*command).namespaces, netnsUsage},
+var objects = [...]object{
+	{"address", (*command).address, addressUsage, "add change delete flush list replace show"},
+	{"route", (*command).route, routeUsage, "add append change delete flush get list prepend replace show test"},
+	{"link", (*command).link, linkUsage, "add change delete list property replace set show"},
+	{"neighbor", (*command).neighbor, neighborUsage, "add change delete flush get list replace show"},
+	{"neighbour", (*command).neighbor, neighborUsage, ""},
+	{"netns", (*command).namespaces, netnsUsage, "add attach delete exec identify list list-id monitor pids set"},
+}
+
+type object struct {
+	name     string
+	run      func(c *command, args []string) error
+	usage    string
+	commands string // for completion
 }
 
 const (
@@ -102,6 +106,8 @@ const (
 )
 
 // bad is a command line that means nothing.
+//
+//go:noinline
 func bad(format string, args ...any) error {
 	return &cli.Failure{Status: misused, Err: fault.Op(nil, format, args...)}
 }
@@ -220,9 +226,52 @@ func (c *command) tell(text string) error {
 	return c.flush(c.Out)
 }
 
-// Syntax is what completion has to know of it.
+// Syntax is what completion has to know of it: objects, their commands, and
+// behind those the names of devices or of namespaces.
 func Syntax() cli.Syntax {
-	return cli.Syntax{Flags: cli.NewFlags("ip", "OBJECT COMMAND…", "Show and change network devices, addresses, routes, neighbors and network namespaces.")}
+	s := cli.Syntax{Flags: cli.NewFlags("ip", "OBJECT COMMAND…", "Show and change network devices, addresses, routes, neighbors and network namespaces.")}
+	for i := range objects {
+		o := &objects[i]
+		if o.commands == "" {
+			continue // another name of the one before
+		}
+		of := cli.Syntax{Flags: cli.NewFlags("ip "+o.name, "COMMAND", "")}
+		words := "DEVICE…"
+		if o.name == "netns" {
+			words = "NETNS…"
+		}
+		for word := range strings.FieldsSeq(o.commands) {
+			of.Commands = append(of.Commands, cli.Command{
+				Candidate: cli.Candidate{Word: word},
+				Syntax:    cli.Syntax{Flags: cli.NewFlags("ip "+o.name+" "+word, words, ""), Values: values},
+			})
+		}
+		s.Commands = append(s.Commands, cli.Command{Candidate: cli.Candidate{Word: o.name}, Syntax: of})
+	}
+	return s
+}
+
+// values are the candidates for a word. What is wrong is told when the command
+// is run.
+func values(word string) (list []cli.Candidate) {
+	if word == "NETNS" {
+		names, _ := netns.Names()
+		for _, name := range names {
+			list = append(list, cli.Candidate{Word: name})
+		}
+		return list
+	}
+	net, err := link.Open("")
+	if err != nil {
+		return nil
+	}
+	defer net.Close()
+	names, _ := net.Names()
+	for _, name := range names {
+		list = append(list, cli.Candidate{Word: name})
+	}
+	slices.SortFunc(list, func(a, b cli.Candidate) int { return strings.Compare(a.Word, b.Word) })
+	return list
 }
 
 // pick finds the first of names that word begins, or is, for those behind a
@@ -303,6 +352,8 @@ func (w *words) word() string {
 }
 
 // next takes the next one, where one has to follow.
+//
+//go:noinline
 func (w *words) next() (string, error) {
 	if !w.more() {
 		return "", bad("the command line ends too early")

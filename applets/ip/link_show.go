@@ -1,7 +1,6 @@
 package ip
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -225,7 +224,6 @@ func (c *command) linkList(w *words, addresses bool) error {
 	if err != nil {
 		return answer(fault.Op(err, "list network devices"))
 	}
-	slices.SortStableFunc(list, func(a, b link.Link) int { return cmp.Compare(a.Index, b.Index) })
 	c.see(list, f)
 	var all []link.Address
 	if f.family != unix.AF_PACKET {

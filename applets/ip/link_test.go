@@ -192,12 +192,12 @@ func TestLinkMove(t *testing.T) {
 	}
 }
 
-// many makes a namespace with 500 devices, each with an address.
-func many(t *testing.T) {
+// many makes a namespace with pairs of devices, one of each with an address.
+func many(t *testing.T, pairs int) {
 	t.Helper()
 	must(t, "netns add one")
 	var batch strings.Builder
-	for i := range 250 {
+	for i := range pairs {
 		fmt.Fprintf(&batch, "link add m%d type veth peer name n%d\naddr add 10.%d.%d.1/24 dev m%d\n", i, i, 1+i/250, i%250, i)
 	}
 	cmd := exec.Command("ip", "-n", "one", "-batch", "-")
@@ -213,7 +213,7 @@ func TestManyLinks(t *testing.T) {
 	if !own(t) {
 		return
 	}
-	many(t)
+	many(t, 250)
 	for _, line := range []string{"link", "-j link", "-br link", "-j addr", "-d -j link", "-o addr"} {
 		like(t, process, "-n one "+line)
 	}
@@ -244,11 +244,11 @@ func TestLinksWhileTheyChange(t *testing.T) {
 	if !own(t) {
 		return
 	}
-	many(t)
+	many(t, 60)
 	done := make(chan bool)
 	go func() {
 		defer close(done)
-		for i := range 100 {
+		for i := range 60 {
 			debian(split(fmt.Sprintf("-n one link del m%d", i))...)
 		}
 	}()
@@ -313,5 +313,30 @@ func TestLinkNames(t *testing.T) {
 			t.Errorf("%q: %s", name, r.err)
 		}
 		like(t, ours, "-n one -j link show "+name)
+	}
+}
+
+// Objects, their commands, and the names of devices and of namespaces are
+// completed.
+func TestComplete(t *testing.T) {
+	if !own(t) {
+		return
+	}
+	for _, line := range []string{"link add v0 type veth peer name v1", "netns add blue"} {
+		must(t, line)
+	}
+	for line, want := range map[string]string{"": "address route link neighbor netns", "ne": "neighbor netns", "link se": "set", "netns de": "delete",
+		"link set v": "v0 v1", "addr show": "", "address show l": "lo", "address add 10.0.0.1/24 dev v": "v0 v1", "netns exec b": "blue", "frob x": ""} {
+		words := split(line)
+		if line == "" || strings.HasSuffix(line, " ") {
+			words = append(words, "")
+		}
+		var got []string
+		for _, c := range Syntax().Complete(words).Candidates {
+			got = append(got, c.Word)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
 	}
 }

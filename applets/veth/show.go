@@ -20,12 +20,17 @@ import (
 	"ocibox/core/proc"
 )
 
-// hinted says what a caller lacks who is refused, if that is root's power.
+// hinted says what a caller lacks who is refused.
 func hinted(err error) error {
-	if errors.Is(err, unix.EPERM) {
-		return fault.Op(err, "").WithHint("it takes CAP_NET_ADMIN over both network namespaces: root's, or that of who made them with a user namespace")
+	if !errors.Is(err, unix.EPERM) {
+		return err
 	}
-	return err
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var own [2]unix.CapUserData
+	if e := unix.Capget(&header, &own[0]); e != nil || own[0].Effective&(1<<unix.CAP_NET_ADMIN) != 0 {
+		return err
+	}
+	return fault.Op(err, "").WithHint("it takes CAP_NET_ADMIN in both network namespaces, and this process has none: sudo, or unshare --user --map-root-user --net")
 }
 
 // end is one of a pair, as JSON.

@@ -4,6 +4,7 @@ package veth
 
 import (
 	"net/netip"
+	"os/signal"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -244,6 +245,9 @@ func add(f *cli.Flags) action {
 			return err
 		}
 		defer there.Close()
+		// It is done in a moment, and not by halves.
+		signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+		defer signal.Reset(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 		return hinted(here.AddVeth(there, &v))
 	}
 }

@@ -3,6 +3,7 @@ package veth
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -60,6 +61,10 @@ func own(t *testing.T) bool {
 	if err := netns.Add("blue"); err != nil {
 		t.Fatal(err)
 	}
+	if _, errs, status := veth("add probe0 --peer probe1"); status != 0 && strings.Contains(errs, unix.EOPNOTSUPP.Error()) {
+		t.Skip("this kernel has no veth devices")
+	}
+	must(t, "del probe0")
 	return true
 }
 
@@ -250,6 +255,32 @@ func TestBad(t *testing.T) {
 	}
 }
 
+// Who lacks the capability is told so.
+func TestRefused(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe", "add", "x0", "--peer", "y0")
+	cmd.Env = append(os.Environ(), helperEnv+"=1")
+	if os.Geteuid() == 0 {
+		dir, err := os.MkdirTemp("", "ocibox-test-") // that others can reach
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		data, err := os.ReadFile("/proc/self/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Path = filepath.Join(dir, "veth")
+		if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(cmd.Path, data, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}
+	}
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(out), "veth add: make x0 and its peer y0: operation not permitted\nhint: it takes CAP_NET_ADMIN") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
+
 // Whichever step of it fails, nothing is left of a pair: strace lets each
 // message to the kernel fail, one after the other.
 func TestEachStepFails(t *testing.T) {
@@ -260,17 +291,20 @@ func TestEachStepFails(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no strace: ", err)
 	}
-	failed := 0
-	for n := 1; ; n++ {
-		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=sendto", "-e", fmt.Sprintf("inject=sendto:error=ENOBUFS:when=%d", n), "-o", "/dev/null",
-			"/proc/self/exe", "add", "x0", "--peer", "y0", "--netns", "blue", "--addr", "10.1.0.1/24", "--peer-addr", "10.1.0.2/24", "--up")
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Args[slices.Index(cmd.Args, "/proc/self/exe")] = exe
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	injected := func(what string, n int) (*exec.Cmd, []byte, error) {
+		cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=sendto", "-e", fmt.Sprintf("inject=sendto:%s:when=%d", what, n), "-o", "/dev/null",
+			exe, "add", "x0", "--peer", "y0", "--netns", "blue", "--addr", "10.1.0.1/24", "--peer-addr", "10.1.0.2/24", "--up")
 		cmd.Env = append(os.Environ(), helperEnv+"=1", "GOMAXPROCS=1")
 		out, err := cmd.CombinedOutput()
+		return cmd, out, err
+	}
+	failed := 0
+	for n := 1; ; n++ {
+		cmd, out, err := injected("error=ENOBUFS", n)
 		if err == nil {
 			break
 		}
@@ -290,6 +324,13 @@ func TestEachStepFails(t *testing.T) {
 	}
 	// One that makes both, and of each end its index, its address and its state.
 	t.Logf("%d messages failed", failed)
+	// A signal at any of them is too late.
+	for n := range failed {
+		must(t, "del x0")
+		if _, out, err := injected("signal=INT", n+1); err != nil || !slices.Equal(all(t), []string{"blue:y0", "x0"}) {
+			t.Errorf("interrupted at message %d: %v, %s; there are %q", n+1, err, out, all(t))
+		}
+	}
 	if failed < 7 {
 		t.Errorf("only %d messages failed", failed)
 	}

@@ -159,6 +159,8 @@ func (n *Network) DeleteAddress(a *Address) error {
 func (a Attrs) String(kind uint16) string { return unix.ByteSliceToString(a.Get(kind)) }
 
 // AddString appends one that is text.
+//
+//go:noinline
 func (a *Attrs) AddString(kind uint16, s string) { a.Add(kind, nl.ZeroTerminated(s)) }
 
 // Nested are the attributes within one; none where it is not there or broken.

@@ -1,4 +1,5 @@
-// Package link moves network devices between network namespaces, by rtnetlink(7).
+// Package link makes, lists, changes and moves network devices, their addresses,
+// routes and neighbors, in any network namespace, by rtnetlink(7).
 package link
 
 import (

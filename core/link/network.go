@@ -82,6 +82,8 @@ func (a Attrs) Uint32(kind uint16) (v uint32, ok bool) {
 }
 
 // Add appends an attribute.
+//
+//go:noinline
 func (a *Attrs) Add(kind uint16, value []byte) { *a = append(*a, Attr{kind, value}) }
 
 // Set gives an attribute a value, in the place of the one that it has.
@@ -96,6 +98,8 @@ func (a *Attrs) Set(kind uint16, value []byte) {
 }
 
 // AddUint32 appends one that is a number.
+//
+//go:noinline
 func (a *Attrs) AddUint32(kind uint16, v uint32) { a.Add(kind, nl.Uint32Attr(v)) }
 
 // Bytes are the attributes as they are within another one.
