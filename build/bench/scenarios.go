@@ -34,7 +34,9 @@ type scenario struct {
 	// targets are the ratios to be had at most, by what and by the other's name.
 	targets  map[quantity]map[string]float64
 	rootless bool
-	prepare  func(b *bench) ([]contender, func(), error)
+	// large is a scenario of which 20 rounds are a lot.
+	large   bool
+	prepare func(b *bench) ([]contender, func(), error)
 }
 
 // missing is why the scenario cannot be had here, or "".
@@ -43,6 +45,14 @@ func (s scenario) missing() string {
 		return "it takes root"
 	}
 	return ""
+}
+
+// roundsOf is how many rounds are made where so many are asked for.
+func (s scenario) roundsOf(rounds int) int {
+	if s.large {
+		return min(rounds, minRounds)
+	}
+	return rounds
 }
 
 type quantity string
@@ -57,21 +67,21 @@ const limit = "limit"
 
 var scenarios = [...]scenario{
 	{"run", "`run` of `true`, default bundle", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15, limit: 2}, wall: {"crun": 0.35, "runc": 0.2, limit: 2}}, false, runDefault},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15, limit: 2}, wall: {"crun": 0.35, "runc": 0.2, limit: 2}}, false, false, runDefault},
 	{"docker", "`run` of `true`, Docker's default config.json", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, runDocker},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, false, runDocker},
 	{"lifecycle", "`create`, `start` and `delete`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, lifecycle},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, false, lifecycle},
 	{"exec", "`exec` of `true`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.5, "runc": 0.15}}, false, execute},
+		map[quantity]map[string]float64{cpu: {"crun": 0.5, "runc": 0.15}}, false, false, execute},
 	{"rootless", "rootless `run` of `true`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.2}}, true, rootless},
-	{"hundred", "100 containers created and started, then deleted, 2 at a time", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, hundred},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.2}}, true, false, rootless},
+	{"hundred", "100 containers created and started, then deleted, 2 at a time (20 rounds at most)", []quantity{cpu, wall},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, true, hundred},
 	{"peak", "peak resident memory of a `run`", []quantity{memory},
-		map[quantity]map[string]float64{memory: {"crun": 2.5, "runc": 0.5}}, false, runDefault},
+		map[quantity]map[string]float64{memory: {"crun": 2.5, "runc": 0.5}}, false, false, runDefault},
 	{"left", "memory that a created container leaves behind (PSS of its init)", []quantity{memory},
-		map[quantity]map[string]float64{memory: {"crun": 1.5, "runc": 0.2}}, false, leftBehind},
+		map[quantity]map[string]float64{memory: {"crun": 1.5, "runc": 0.2}}, false, false, leftBehind},
 }
 
 // id is one that no container had before.
