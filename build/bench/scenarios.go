@@ -90,32 +90,51 @@ func (b *bench) id() string {
 	return "bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(b.n)
 }
 
-// probe settles what config.json can hold for all of the peers.
+// probe settles what config.json can hold for all of the peers, and which of them
+// start here.
 func (b *bench) probe() error {
 	if b.probed {
 		return nil
 	}
 	b.probed = true
-	dir, err := b.bundle("probe", bundle.Default())
-	if err != nil {
+	try := func(p *peer) error {
+		dir, err := b.bundle("probe", bundle.Default())
+		if err != nil {
+			return err
+		}
+		id := b.id()
+		if err = b.do(p, "run", "-b", dir, id); err != nil {
+			_ = b.do(p, "delete", "-f", id) // where anything is left
+		}
 		return err
 	}
 	for _, p := range b.peers {
-		id := b.id()
-		if err := b.do(p, "run", "-b", dir, id); err != nil && p.name != ocibox && strings.Contains(err.Error(), "MEMLOCK") {
+		err := try(p)
+		if err != nil && strings.Contains(err.Error(), "MEMLOCK") {
 			b.noDevices = true
 			b.Notes = append(b.Notes, fmt.Sprintf("linux.resources is left out of every config.json: %s, to restrict devices, raises RLIMIT_MEMLOCK, which this caller may not. The others restrict them nevertheless.", p.name))
-			_ = b.do(p, "delete", "-f", id)
-		} else if err != nil {
+			err = try(p)
+		}
+		if err != nil && p.name == ocibox {
 			return err
+		}
+		if p.out = err != nil; p.out {
+			b.leftOut(p, "", err)
 		}
 	}
 	return nil
 }
 
+func (b *bench) leftOut(p *peer, where string, err error) {
+	b.Notes = append(b.Notes, fmt.Sprintf("%s is left out%s: %.300s", p.name, where, err))
+}
+
 // each makes one contender of every peer.
 func (b *bench) each(measure func(p *peer, round int) (sample, error)) (list []contender) {
 	for _, p := range b.peers {
+		if p.out {
+			continue
+		}
 		list = append(list, contender{p.name, func(round int) (sample, error) { return measure(p, round) }})
 	}
 	return list
@@ -192,6 +211,9 @@ func execute(b *bench) ([]contender, func(), error) {
 		}
 	}
 	for _, p := range b.peers {
+		if p.out {
+			continue
+		}
 		ids[p] = b.id()
 		if err := b.do(p, "run", "-d", "-b", dir, ids[p]); err != nil {
 			finish()
@@ -217,11 +239,17 @@ func rootless(b *bench) ([]contender, func(), error) {
 	}
 	var list []contender
 	for _, p := range b.peers {
-		p := &peer{p.name, p.path, uid}
+		p := &peer{name: p.name, path: p.path, uid: uid}
 		if err := os.MkdirAll(b.stateOf(p), 0o700); err != nil {
 			return nil, nil, err
 		}
 		if err := os.Chown(b.stateOf(p), uid, uid); err != nil {
+			return nil, nil, err
+		}
+		if err := b.do(p, "run", "-b", dir, b.id()); err != nil && p.name != ocibox {
+			b.leftOut(p, " of the rootless run", err)
+			continue
+		} else if err != nil {
 			return nil, nil, err
 		}
 		list = append(list, contender{p.name, func(int) (sample, error) {
