@@ -3,6 +3,7 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"ocibox/core/clone"
 	"ocibox/core/container"
 	"ocibox/core/fault"
+	"ocibox/core/leanjson"
 )
 
 // A command is one of the runtime's.
@@ -225,10 +227,15 @@ func summary() string {
 
 // printJSON writes v as runc does: indented by two spaces.
 func printJSON(w io.Writer, v any, indent string) error {
-	data, err := json.MarshalIndent(v, "", indent)
+	data, err := leanjson.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(data, '\n'))
+	var text bytes.Buffer
+	if err := json.Indent(&text, data, "", indent); err != nil {
+		return err
+	}
+	text.WriteByte('\n')
+	_, err = text.WriteTo(w)
 	return err
 }

@@ -103,7 +103,7 @@ func newResourceFlags(f *cli.Flags, r *specs.LinuxResources) (set func() error) 
 	}
 	size := func(name, usage string, to func(int64)) {
 		add(name, usage, func(s string) error {
-			n, err := bytes(s)
+			n, err := readBytes(s)
 			if err == nil {
 				to(n)
 			}
@@ -156,7 +156,7 @@ func numberError(err error) error {
 }
 
 // bytes reads a size such as 512m, of which the units are powers of 1024.
-func bytes(s string) (int64, error) {
+func readBytes(s string) (int64, error) {
 	text := strings.TrimSuffix(strings.ToLower(s), "b")
 	shift := 0
 	if i := strings.IndexAny(text, "kmgtp"); i >= 0 && i == len(text)-1 {

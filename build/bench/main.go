@@ -127,7 +127,7 @@ func (b *bench) carryOut(s scenario) error {
 	}
 	defer finish()
 	samples := map[string][]sample{}
-	for round := range b.rounds {
+	for round := range s.roundsOf(b.rounds) {
 		for i := range contenders {
 			c := contenders[(i+round)%len(contenders)]
 			one, err := c.measure(round)

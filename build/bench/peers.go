@@ -19,6 +19,7 @@ type peer struct {
 	name, path string
 	// uid runs it as a plain user, unless 0.
 	uid int
+	out bool // it does not start here
 }
 
 // command is the runtime's command line, with a state folder of its own.

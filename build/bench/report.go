@@ -95,7 +95,7 @@ func (b *bench) table() string {
 	for _, n := range b.Notes {
 		fmt.Fprintf(&t, "%s\n", n)
 	}
-	if b.Rounds < minRounds {
+	if b.Rounds < minRounds && len(b.Results) > 0 {
 		fmt.Fprintf(&t, "No ratios: they take %d rounds.\n", minRounds)
 	}
 	if len(b.Results) > 0 {

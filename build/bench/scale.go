@@ -46,7 +46,7 @@ func (b *bench) grow(what, of string, size int, measure func(p *peer) (sample, e
 	for round := range b.rounds {
 		for i := range b.peers {
 			p := b.peers[(i+round)%len(b.peers)]
-			if failed[p.name] {
+			if failed[p.name] || p.out {
 				continue
 			}
 			s, err := measure(p)
@@ -106,6 +106,9 @@ func (b *bench) scaleContainers() error {
 	}
 	first := map[*peer]string{}
 	for _, p := range b.peers {
+		if p.out {
+			continue
+		}
 		first[p] = b.id()
 		if err := b.do(p, "create", "-b", dir, first[p]); err != nil {
 			return err
@@ -117,7 +120,7 @@ func (b *bench) scaleContainers() error {
 	made := 1
 	for _, size := range []int{10, 1000, 5000} {
 		for ; made < size; made++ {
-			for _, p := range b.peers {
+			for p := range first {
 				if err := copyState(b.stateOf(p), first[p], fmt.Sprintf("copy-%d", made)); err != nil {
 					return err
 				}

@@ -34,7 +34,9 @@ type scenario struct {
 	// targets are the ratios to be had at most, by what and by the other's name.
 	targets  map[quantity]map[string]float64
 	rootless bool
-	prepare  func(b *bench) ([]contender, func(), error)
+	// large is a scenario of which 20 rounds are a lot.
+	large   bool
+	prepare func(b *bench) ([]contender, func(), error)
 }
 
 // missing is why the scenario cannot be had here, or "".
@@ -43,6 +45,14 @@ func (s scenario) missing() string {
 		return "it takes root"
 	}
 	return ""
+}
+
+// roundsOf is how many rounds are made where so many are asked for.
+func (s scenario) roundsOf(rounds int) int {
+	if s.large {
+		return min(rounds, minRounds)
+	}
+	return rounds
 }
 
 type quantity string
@@ -57,21 +67,21 @@ const limit = "limit"
 
 var scenarios = [...]scenario{
 	{"run", "`run` of `true`, default bundle", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15, limit: 2}, wall: {"crun": 0.35, "runc": 0.2, limit: 2}}, false, runDefault},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15, limit: 2}, wall: {"crun": 0.35, "runc": 0.2, limit: 2}}, false, false, runDefault},
 	{"docker", "`run` of `true`, Docker's default config.json", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, runDocker},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, false, runDocker},
 	{"lifecycle", "`create`, `start` and `delete`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, lifecycle},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, false, lifecycle},
 	{"exec", "`exec` of `true`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.5, "runc": 0.15}}, false, execute},
+		map[quantity]map[string]float64{cpu: {"crun": 0.5, "runc": 0.15}}, false, false, execute},
 	{"rootless", "rootless `run` of `true`", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.2}}, true, rootless},
-	{"hundred", "100 containers created and started, then deleted, 2 at a time", []quantity{cpu, wall},
-		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, hundred},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.2}}, true, false, rootless},
+	{"hundred", "100 containers created and started, then deleted, 2 at a time (20 rounds at most)", []quantity{cpu, wall},
+		map[quantity]map[string]float64{cpu: {"crun": 0.6, "runc": 0.15}}, false, true, hundred},
 	{"peak", "peak resident memory of a `run`", []quantity{memory},
-		map[quantity]map[string]float64{memory: {"crun": 2.5, "runc": 0.5}}, false, runDefault},
+		map[quantity]map[string]float64{memory: {"crun": 2.5, "runc": 0.5}}, false, false, runDefault},
 	{"left", "memory that a created container leaves behind (PSS of its init)", []quantity{memory},
-		map[quantity]map[string]float64{memory: {"crun": 1.5, "runc": 0.2}}, false, leftBehind},
+		map[quantity]map[string]float64{memory: {"crun": 1.5, "runc": 0.2}}, false, false, leftBehind},
 }
 
 // id is one that no container had before.
@@ -80,32 +90,51 @@ func (b *bench) id() string {
 	return "bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(b.n)
 }
 
-// probe settles what config.json can hold for all of the peers.
+// probe settles what config.json can hold for all of the peers, and which of them
+// start here.
 func (b *bench) probe() error {
 	if b.probed {
 		return nil
 	}
 	b.probed = true
-	dir, err := b.bundle("probe", bundle.Default())
-	if err != nil {
+	try := func(p *peer) error {
+		dir, err := b.bundle("probe", bundle.Default())
+		if err != nil {
+			return err
+		}
+		id := b.id()
+		if err = b.do(p, "run", "-b", dir, id); err != nil {
+			_ = b.do(p, "delete", "-f", id) // where anything is left
+		}
 		return err
 	}
 	for _, p := range b.peers {
-		id := b.id()
-		if err := b.do(p, "run", "-b", dir, id); err != nil && p.name != ocibox && strings.Contains(err.Error(), "MEMLOCK") {
+		err := try(p)
+		if err != nil && strings.Contains(err.Error(), "MEMLOCK") {
 			b.noDevices = true
 			b.Notes = append(b.Notes, fmt.Sprintf("linux.resources is left out of every config.json: %s, to restrict devices, raises RLIMIT_MEMLOCK, which this caller may not. The others restrict them nevertheless.", p.name))
-			_ = b.do(p, "delete", "-f", id)
-		} else if err != nil {
+			err = try(p)
+		}
+		if err != nil && p.name == ocibox {
 			return err
+		}
+		if p.out = err != nil; p.out {
+			b.leftOut(p, "", err)
 		}
 	}
 	return nil
 }
 
+func (b *bench) leftOut(p *peer, where string, err error) {
+	b.Notes = append(b.Notes, fmt.Sprintf("%s is left out%s: %.300s", p.name, where, err))
+}
+
 // each makes one contender of every peer.
 func (b *bench) each(measure func(p *peer, round int) (sample, error)) (list []contender) {
 	for _, p := range b.peers {
+		if p.out {
+			continue
+		}
 		list = append(list, contender{p.name, func(round int) (sample, error) { return measure(p, round) }})
 	}
 	return list
@@ -182,6 +211,9 @@ func execute(b *bench) ([]contender, func(), error) {
 		}
 	}
 	for _, p := range b.peers {
+		if p.out {
+			continue
+		}
 		ids[p] = b.id()
 		if err := b.do(p, "run", "-d", "-b", dir, ids[p]); err != nil {
 			finish()
@@ -207,11 +239,17 @@ func rootless(b *bench) ([]contender, func(), error) {
 	}
 	var list []contender
 	for _, p := range b.peers {
-		p := &peer{p.name, p.path, uid}
+		p := &peer{name: p.name, path: p.path, uid: uid}
 		if err := os.MkdirAll(b.stateOf(p), 0o700); err != nil {
 			return nil, nil, err
 		}
 		if err := os.Chown(b.stateOf(p), uid, uid); err != nil {
+			return nil, nil, err
+		}
+		if err := b.do(p, "run", "-b", dir, b.id()); err != nil && p.name != ocibox {
+			b.leftOut(p, " of the rootless run", err)
+			continue
+		} else if err != nil {
 			return nil, nil, err
 		}
 		list = append(list, contender{p.name, func(int) (sample, error) {

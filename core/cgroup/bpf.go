@@ -71,16 +71,31 @@ func filter(rules []DeviceRule) []bpfInsn {
 		insn(opLoad32, rMinor, rContext, ctxMinor, 0),
 	}
 	for i := len(rules) - 1; i >= 0; i-- {
-		prog = append(prog, ruleInsns(rules[i])...)
+		r := rules[i]
+		minors := []int64{r.Minor}
+		// Rules that differ in the minor number alone are one: the kernel follows
+		// every branch when it verifies the program, which costs a container more
+		// than anything else about its devices.
+		for ; i > 0 && r.Minor >= 0; i-- {
+			other := rules[i-1]
+			if other.Minor < 0 || other.Type != r.Type || other.Major != r.Major || other.Access != r.Access || other.Allow != r.Allow {
+				break
+			}
+			minors = append(minors, other.Minor)
+		}
+		prog = append(prog, ruleInsns(r, minors)...)
 	}
 	return append(prog, insn(opMoveImm, rResult, 0, 0, 0), insn(opExit, 0, 0, 0, 0))
 }
 
-func ruleInsns(r DeviceRule) []bpfInsn {
+func ruleInsns(r DeviceRule, minors []int64) []bpfInsn {
 	var code []bpfInsn
-	unless := func(reg uint8, value int64) {
-		code = append(code, insn(opJumpNE, reg, 0, 0, int32(value)))
+	var next []int // jumps to what comes after the rule
+	jump := func(op, reg uint8, value int64) {
+		next = append(next, len(code))
+		code = append(code, insn(op, reg, 0, 0, int32(value)))
 	}
+	unless := func(reg uint8, value int64) { jump(opJumpNE, reg, value) }
 	switch r.Type {
 	case 'b':
 		unless(rType, devBlock)
@@ -90,23 +105,27 @@ func ruleInsns(r DeviceRule) []bpfInsn {
 	if r.Major >= 0 {
 		unless(rMajor, r.Major)
 	}
-	if r.Minor >= 0 {
-		unless(rMinor, r.Minor)
+	if last := len(minors) - 1; minors[last] >= 0 {
+		for n, minor := range minors[:last] {
+			code = append(code, insn(opJumpEQ, rMinor, 0, int16(last-n), int32(minor)))
+		}
+		unless(rMinor, minors[last])
 	}
 	result := int32(0)
-	if r.Allow {
+	switch {
+	case r.Allow && r.Access == accessAll && len(next) > 0: // else nothing leads to what follows
+		result = 1
+	case r.Allow:
 		result = 1
 		code = append(code, insn(opAndImm, rAccess, 0, 0, int32(accessAll&^r.Access)))
 		unless(rAccess, 0)
-	} else {
-		code = append(code, insn(opMove, rResult, rAccess, 0, 0), insn(opAndImm, rResult, 0, 0, int32(r.Access)), insn(opJumpEQ, rResult, 0, 0, 0))
+	default:
+		code = append(code, insn(opMove, rResult, rAccess, 0, 0), insn(opAndImm, rResult, 0, 0, int32(r.Access)))
+		jump(opJumpEQ, rResult, 0)
 	}
 	code = append(code, insn(opMoveImm, rResult, 0, 0, result), insn(opExit, 0, 0, 0, 0))
-	// All jumps are to what comes next.
-	for i := range code {
-		if op := code[i].code; op == opJumpNE || op == opJumpEQ {
-			code[i].off = int16(len(code) - 1 - i)
-		}
+	for _, at := range next {
+		code[at].off = int16(len(code) - 1 - at)
 	}
 	return code
 }

@@ -55,13 +55,8 @@ func (f *Failure) set(m message, log []byte) {
 // receive reads one message; io.EOF when the other end is closed.
 func receive(sock int) (message, []byte, error) {
 	var m message
-	// Mostly a message is short; with a label's three texts and a log it is not.
+	buf := make([]byte, 5*pathMax) // a label's three texts and a log
 	for {
-		size, _, err := unix.Recvfrom(sock, nil, unix.MSG_PEEK|unix.MSG_TRUNC)
-		if err == unix.EINTR {
-			continue
-		}
-		buf := make([]byte, max(size, int(unsafe.Sizeof(m))))
 		n, err := unix.Read(sock, buf)
 		switch {
 		case err == unix.EINTR:

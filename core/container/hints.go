@@ -1,7 +1,6 @@
 package container
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/elf"
 	"ocibox/core/mounts"
 	"ocibox/core/namespace"
 	"ocibox/core/plan"

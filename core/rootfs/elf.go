@@ -2,11 +2,12 @@ package rootfs
 
 import (
 	"bytes"
-	"debug/elf" // for its constants: its reader would bring three decompressors
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+
+	"ocibox/core/elf"
 )
 
 // object is what the dynamic linker wants to know of an ELF file. It is read
@@ -61,7 +62,7 @@ var errNoELF = errors.New("is no ELF file")
 func (o *object) open(r io.ReaderAt) (*headers, error) {
 	f := &headers{r: r, word: 8, order: binary.LittleEndian}
 	var ident [elf.EI_NIDENT]byte
-	if readAt(r, ident[:], 0) != nil || string(ident[:4]) != elf.ELFMAG || ident[elf.EI_VERSION] != byte(elf.EV_CURRENT) {
+	if readAt(r, ident[:], 0) != nil || string(ident[:4]) != elf.ELFMAG || ident[elf.EI_VERSION] != elf.EV_CURRENT {
 		return nil, errNoELF
 	}
 	o.class, o.data = elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])

@@ -2,12 +2,12 @@ package rootfs
 
 import (
 	"bytes"
-	"debug/elf"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"ocibox/core/elf"
 	"ocibox/core/fault"
 )
 

@@ -2,13 +2,13 @@ package rootfs
 
 import (
 	"bytes"
-	"debug/elf"
 	"errors"
 	"io"
 	"path"
 	"slices"
 	"strings"
 
+	"ocibox/core/elf"
 	"ocibox/core/fault"
 )
 
