@@ -7,6 +7,8 @@
 //	--arch ARCH     of the machine, a GOARCH (default: this one's)
 //	--ocibox FILE   instead of a binary that is built
 //	--busybox FILE  a static busybox for that machine
+//	--applets FILE  a busybox for this machine that tells their names, if that one
+//	                is for another
 //
 // FILE:PATH is a file of the host, of mode 755 if it can be executed and else 644,
 // whatever umask it was made with; "->TARGET:PATH" a symlink; PATH/ an empty
@@ -60,6 +62,7 @@ func run(args []string) error {
 	arch := f.String("arch", runtime.GOARCH, "of the machine, a `GOARCH`")
 	ocibox := f.String("ocibox", "", "`FILE` instead of a binary that is built")
 	busybox := f.String("busybox", "", "`FILE`, a static busybox for that machine")
+	list := f.String("applets", "", "`FILE`, a busybox for this machine that tells their names")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -79,10 +82,12 @@ func run(args []string) error {
 	}
 	words := []string{"/proc/", "/sys/", "/dev/", "/run/", "/tmp/", "/root/", "->bin/ocibox:/init"}
 	if *busybox != "" {
-		names, err := exec.Command(*busybox, "--list").Output()
+		if *list == "" {
+			*list = *busybox
+		}
+		names, err := exec.Command(*list, "--list").Output()
 		if err != nil {
-			// One for another machine cannot be asked. The shell can.
-			names = []byte("sh")
+			return fmt.Errorf("%s --list: %w", *list, err)
 		}
 		words = append(words, *busybox+":/bin/busybox")
 		for _, name := range strings.Fields(string(names)) {

@@ -100,6 +100,10 @@ func inside(name string, args []string) int {
 		return overwrite("/proc/self/fd/" + args[0])
 	case "escape": // to the host's root, and print an Escape
 		return escape(args[0])
+	case "reveal": // a proc and a sysfs in which nothing is masked, and print why not
+		return reveal()
+	case "mount-new": // a file system of this type
+		return result(0, unix.Mount(args[0], "/mnt", args[0], 0, ""))
 	case "chrooted": // execute a command in a root directory that is no mount
 		return chrooted(args[0], args[1], args[2:])
 	case "isolated": // run a command where a shared tmpfs is at this path, and print what is mounted below

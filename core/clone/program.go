@@ -150,6 +150,9 @@ func (p *Program) Begin(field, object string) {
 	p.steps = append(p.steps, Step{field, object})
 }
 
+// Here is the step that the instructions to follow belong to.
+func (p *Program) Here() Step { return p.steps[len(p.steps)-1] }
+
 // Reg returns a new register; name is what explain prints for it.
 func (p *Program) Reg(name string) Reg {
 	p.regs = append(p.regs, name)

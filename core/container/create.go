@@ -118,10 +118,10 @@ func (o *Options) compile(started bool) (*specs.Spec, *plan.Plan, error) {
 			return nil, nil, err
 		}
 	}
-	if in.Host.Bottom, err = bottom(); err != nil {
+	if err := lookAtRoot(&in.Host); err != nil {
 		return nil, nil, err
 	}
-	if in.NoPivot {
+	if in.NoPivot || in.Host.Bottom {
 		if in.Host.KernelMounts, err = kernelMounts(); err != nil {
 			return nil, nil, err
 		}

@@ -69,10 +69,26 @@ func Stack(p *clone.Program, root clone.Reg) {
 }
 
 // Lift puts a copy of the root directory, with all that is mounted below, on top
-// of everything in the mount namespace, which is the child's own, and makes that
-// the root directory. pivot_root(2) can take the copy from its place, whatever
-// the root directory was.
-func Lift(p *clone.Program, prop *Prop) {
+// of the mount that has none below it, in a mount namespace that is the child's
+// own, and makes that the root directory: pivot_root(2) can take the copy from
+// its place. Of what is below, the mounts of proc and sysfs, at the paths kernel,
+// are taken away: a user namespace inside could have those anew in which nothing
+// is masked.
+func Lift(p *clone.Program, prop *Prop, kernel []string) {
+	Isolate(p, prop)
+	lifted := Clone(p, "/", unix.AT_RECURSIVE, "lifted")
+	step := p.Here()
+	Uncover(p, kernel, prop.Shared())
+	p.Begin(step.Field, step.Object)
+	Stack(p, lifted)
+	Chroot(p, lifted)
+	shut(p, lifted)
+}
+
+// Unchroot makes a mount of the root directory, which is none after a chroot(2),
+// and pivots to it: out of a mount namespace that is the child's own goes all
+// that is outside of the directory.
+func Unchroot(p *clone.Program, prop *Prop) {
 	was, ns := p.Reg("was"), p.Reg("ns.mnt")
 	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/"), clone.Num(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)).Save(was)
 	// Who enters a mount namespace, also the own, has its root: out of a
@@ -80,10 +96,13 @@ func Lift(p *clone.Program, prop *Prop) {
 	p.Call(unix.SYS_OPENAT, clone.Cwd, p.Str("/proc/self/ns/mnt"), clone.Num(unix.O_RDONLY|unix.O_CLOEXEC)).Save(ns)
 	p.Call(unix.SYS_SETNS, clone.In(ns), clone.Num(unix.CLONE_NEWNS))
 	Isolate(p, prop)
-	lifted := cloneFD(p, was, true, "lifted")
-	Stack(p, lifted)
-	Chroot(p, lifted)
-	shut(p, was, ns, lifted)
+	root := cloneFD(p, was, true, "root")
+	if prop.Shared() {
+		setAttr(p, clone.In(root), "", false, unix.MountAttr{Propagation: unix.MS_PRIVATE})
+	}
+	Stack(p, root)
+	Pivot(p, root, prop.Shared())
+	shut(p, was, ns, root)
 }
 
 // OpenRoot opens the directory path, which must not be a symlink.

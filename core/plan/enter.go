@@ -99,7 +99,9 @@ func (c *compiler) enter(prop *mounts.Prop) {
 	}
 	if c.lifts() && !c.locks() {
 		c.lift(prop)
-		c.reachable("the root of this host, which pivot_root(2) cannot take from its place, stays below the container's")
+		if c.host.Bottom {
+			c.reachable("the root of this host, which pivot_root(2) cannot take from its place, stays below the container's")
+		}
 	}
 	c.hide()
 	p.Call(unix.SYS_UMASK, clone.Num(0))

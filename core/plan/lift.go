@@ -11,17 +11,21 @@ import (
 	"ocibox/core/mounts"
 )
 
-// Where pivot_root(2) cannot take the host's root from its place, a copy of it is
-// put on top of it first, mounts.Lift. What is below is still there then: who has
-// CAP_SYS_ADMIN over the mount namespace can take everything off it, by
-// umount2("/", MNT_DETACH), and enter the namespace anew. Unless it is locked,
-// mount_namespaces(7), as all is that a mount namespace gets from that of another
-// user namespace. So the copy is made in a mount namespace of its own, if it can
-// be, and the container's user and mount namespaces are made after it.
+// Where pivot_root(2) cannot take the host's root from its place, because there is
+// no mount below, a copy of it is put on top of it first, mounts.Lift. What is
+// below is still there then: who has CAP_SYS_ADMIN over the mount namespace can
+// take everything off it, by umount2("/", MNT_DETACH), and enter the namespace
+// anew. Unless it is locked, mount_namespaces(7), as all is that a mount namespace
+// gets from that of another user namespace. So the copy is made in a mount
+// namespace of its own, if it can be, and the container's user and mount namespaces
+// are made after it.
+//
+// Where the root is no mount, after a chroot(2), it is made one, mounts.Unchroot.
+// That is done before as well: in a chroot no user namespace can be made.
 
-// lifts says whether the host's root is lifted.
+// lifts says whether one or the other is done.
 func (c *compiler) lifts() bool {
-	return c.host.Bottom && c.new&unix.CLONE_NEWNS != 0 && !c.in.NoPivot
+	return (c.host.Bottom || c.host.Chrooted) && c.new&unix.CLONE_NEWNS != 0 && !c.in.NoPivot
 }
 
 // locks says whether that is done outside of the container's user namespace.
@@ -33,10 +37,14 @@ func (c *compiler) locks() bool {
 // the caller, with power over its own, can do without.
 func (c *compiler) nests() bool { return c.locks() && c.newUser && !c.sysAdmin() }
 
-// lift lifts it in the mount namespace that the child is in.
+// lift does it in the mount namespace that the child is in.
 func (c *compiler) lift(prop *mounts.Prop) {
 	c.p.Begin("root.path", "the host's root")
-	mounts.Lift(c.p, prop)
+	if c.host.Chrooted {
+		mounts.Unchroot(c.p, prop)
+	} else {
+		mounts.Lift(c.p, prop, c.host.KernelMounts)
+	}
 }
 
 // liftOutside makes the child lift it before it has the container's namespaces.

@@ -11,7 +11,13 @@ import (
 
 // bottomed is h with a root that pivot_root(2) cannot take from its place.
 func bottomed(h Host) Host {
-	h.Bottom = true
+	h.Bottom, h.KernelMounts = true, []string{"/sys", "/proc"}
+	return h
+}
+
+// chrooted is h after a chroot(2).
+func chrooted(h Host) Host {
+	h.Chrooted = true
 	return h
 }
 
@@ -20,6 +26,8 @@ func liftGoldens() []golden {
 	plain := bottomed(user)
 	return []golden{
 		{name: "bottom", in: Input{Spec: bare(mount), Host: bottomed(root)}},
+		{name: "chrooted", in: Input{Spec: bare(mount), Host: chrooted(root)}},
+		{name: "chrooted-userns", in: Input{Spec: bare(mount, userns), Host: chrooted(root)}},
 		{name: "bottom-userns", in: Input{Spec: bare(mount, userns, specs.LinuxNamespace{Type: specs.UTSNamespace}), Host: bottomed(root)}},
 		{name: "bottom-rootless", in: Input{Spec: bundle.Rootless(1000, 1000), Host: plain}},
 		{name: "bottom-subids", in: Input{Spec: func() *specs.Spec {
@@ -49,6 +57,7 @@ func TestReachable(t *testing.T) {
 		{name: "an ordinary root", host: root, ns: []specs.LinuxNamespace{mount}, caps: []string{"CAP_SYS_ADMIN"}},
 		{name: "lifted", host: bottomed(root), ns: []specs.LinuxNamespace{mount}, caps: []string{"CAP_SYS_ADMIN"}, want: "the root of this host"},
 		{name: "lifted, powerless", host: bottomed(root), ns: []specs.LinuxNamespace{mount}, caps: []string{"CAP_KILL"}},
+		{name: "in a chroot", host: chrooted(root), ns: []specs.LinuxNamespace{mount}, caps: []string{"CAP_SYS_ADMIN"}},
 		{name: "no mount namespace", host: bottomed(root), caps: []string{"CAP_SYS_ADMIN"}},
 		{name: "locked", host: bottomed(root), ns: []specs.LinuxNamespace{mount, userns}, caps: []string{"CAP_SYS_ADMIN"}},
 		{name: "locked, plain", host: bottomed(user), ns: []specs.LinuxNamespace{mount, userns}, caps: []string{"CAP_SYS_ADMIN"}},

@@ -60,10 +60,11 @@ type Host struct {
 	Resctrl func() (string, error)
 	Cgroups cgroup.Host
 	Systemd *cgroup.Service // that makes the cgroup, or nil
-	// Bottom says that pivot_root(2) cannot take the root from its place: it is
-	// no mount, or one with none below, as an initramfs is before Linux 7.0.
-	Bottom bool
-	// KernelMounts are where proc and sysfs are mounted, for a NoPivot.
+	// Bottom says that pivot_root(2) cannot take the root's mount from its place:
+	// it has none below, as an initramfs has not before Linux 7.0. Chrooted says
+	// that the root is no mount.
+	Bottom, Chrooted bool
+	// KernelMounts are where proc and sysfs are mounted, for a NoPivot or Bottom.
 	KernelMounts []string
 }
 
