@@ -104,7 +104,7 @@ func TestTraceOfTheRuntime(t *testing.T) {
 // whole puts together the calls that lines of other processes have come between.
 func whole(trace string) string {
 	const cut = " <unfinished ...>"
-	resumed := regexp.MustCompile(`^(\d+) <\.\.\. \w+ resumed>(.*)$`)
+	resumed := regexp.MustCompile(`^(\d+) +<\.\.\. \w+ resumed>(.*)$`)
 	var lines []string
 	begun := map[string]int{} // by pid, where its call is
 	for line := range strings.Lines(trace) {
