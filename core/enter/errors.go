@@ -17,7 +17,7 @@ import (
 func (j *Job) explain(err error) error {
 	var f *clone.Failure
 	if !errors.As(err, &f) {
-		return j.rename(err)
+		return ofChild(err)
 	}
 	e := f.Fault()
 	call, _, _ := strings.Cut(f.Call, "(")
@@ -121,10 +121,23 @@ func (j *Job) execHint(f *clone.Failure) string {
 	return ""
 }
 
+// ofChild takes out of an error of core/clone what is true of the runtime only.
+func ofChild(err error) error {
+	e, ok := err.(*fault.Error)
+	if !ok {
+		return err
+	}
+	c := *e
+	for _, who := range []string{"the container's process", "the container's init"} {
+		c.Text = strings.ReplaceAll(c.Text, who, "the child")
+	}
+	return &c
+}
+
 // mapWords puts the words of a command line in the place of config.json's.
 func mapWords(users, groups string) func(error) error {
 	words := strings.NewReplacer("linux.uidMappings", users, "linux.gidMappings", groups,
-		"containerID", "inner id", "container IDs", "inner ids", "hostID", "outer id", "host IDs", "outer ids", "host uid", "uid", "the container's", "the", "container", "inner")
+		"containerID", "inner id", "container IDs", "inner ids", "hostID", "outer id", "host IDs", "outer ids", "host uid", "uid")
 	return func(err error) error {
 		var e *fault.Error
 		if !errors.As(err, &e) {

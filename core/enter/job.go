@@ -34,8 +34,6 @@ type Job struct {
 	fds     []clone.FD
 	close   []func()
 	hint    func(f *clone.Failure) (text, hint string)
-	rename  func(err error) error
-	target  int // pidfd of the process that is to be there when all is opened, or -1
 	flags   uint64
 	signals behaviour
 }
@@ -58,7 +56,7 @@ const (
 func newJob() *Job {
 	p := clone.New()
 	p.PreserveAll = true
-	return &Job{plan: plan.Plan{Program: p}, p: p, target: -1, rename: func(err error) error { return err }}
+	return &Job{plan: plan.Plan{Program: p}, p: p}
 }
 
 // Close lets go of all that was opened for it.

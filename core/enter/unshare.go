@@ -178,7 +178,6 @@ func (n *newer) prepare() error {
 	}
 	n.run(n.Command)
 	n.hint = n.explainNew
-	n.rename = mapWords(n.Users.Option, n.Group.Option)
 	return nil
 }
 
