@@ -1,6 +1,9 @@
 package enter_test
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,6 +55,57 @@ func TestContainer(t *testing.T) {
 			if r.status.ExitStatus() != 1 || !strings.HasPrefix(r.err, "nsenter: --container: ") || !strings.Contains(r.err, want) {
 				t.Errorf("%s: %+v", id, r)
 			}
+		}
+	})
+}
+
+// CVE-2019-5736, by nsenter: what is executed in the container is our own file,
+// which it overwrites when nobody executes it any more.
+func TestProgramCannotBeSeized(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) {
+			s.Process.Args = b.Args("sleep")
+			var all []string
+			for _, c := range []string{"SYS_ADMIN", "SYS_PTRACE", "DAC_OVERRIDE", "FOWNER", "SYS_CHROOT", "MKNOD"} {
+				all = append(all, "CAP_"+c)
+			}
+			s.Process.Capabilities = &specs.LinuxCapabilities{Bounding: all, Permitted: all, Effective: all}
+		})
+		cmd := b.Detach()
+		bundletest.Until(t, "the container", func() bool { return strings.Contains(cmd.Output(), "ready") })
+		h := newTools(t, u.IsRoot())
+		program := h.at("program")
+		if h.cred != nil {
+			check(t, os.Chown(program, plainID, plainID))
+		}
+		before, err := os.ReadFile(program)
+		check(t, err)
+		args := append([]string{"nsenter", "--state", b.State, "--container", b.ID, "/proc/self/exe"}, b.Args("seize")[1:]...)
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		check(t, err)
+		defer out.Close()
+		attack := h.command(args...)
+		attack.Stdout, attack.Stderr = out, out
+		check(t, attack.Start())
+		bundletest.Until(t, "the attack to begin", func() bool { return len(b.Processes()) == 2 })
+		// As long as nsenter is there nobody can write to what it executes.
+		check(t, attack.Process.Kill())
+		attack.Wait()
+		bundletest.Until(t, "the attack to end", func() bool { return len(b.Processes()) == 1 })
+		said, err := os.ReadFile(out.Name())
+		check(t, err)
+		after, err := os.ReadFile(program)
+		check(t, err)
+		if !bytes.Equal(before, after) {
+			t.Fatal("the program was changed")
+		}
+		tried := 0
+		for _, word := range []string{"read-only file system", "operation not permitted", "permission denied"} {
+			tried += strings.Count(string(said), word)
+		}
+		if tried == 0 {
+			t.Errorf("no attack: %s", said)
 		}
 	})
 }
