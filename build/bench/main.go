@@ -76,6 +76,7 @@ func run() error {
 	if err := errors.Join(o.view(), o.stateFolder()); err != nil {
 		return err
 	}
+	defer unix.Unmount(o.stateDir(), unix.MNT_DETACH) // or it could not be removed
 	b := &bench{options: o, Report: Report{Rounds: o.rounds, Machine: machine(), Peers: versions(o.peers), PrivateCgroups: o.hybrid}}
 	defer b.clear()
 	began := time.Now()
@@ -179,12 +180,14 @@ func (o *options) view() error {
 
 // stateFolder is where the containers are kept: on a tmpfs, as /run is.
 func (o *options) stateFolder() error {
-	dir := filepath.Join(o.work, "state")
+	dir := o.stateDir()
 	if err := os.Mkdir(dir, 0o755); err != nil || os.Getenv(privateEnv) == "" {
 		return err
 	}
 	return unix.Mount("state", dir, "tmpfs", 0, "mode=755")
 }
+
+func (o *options) stateDir() string { return filepath.Join(o.work, "state") }
 
 // write puts the results where they were asked for.
 func (b *bench) write() error {

@@ -37,7 +37,7 @@ func (b *bench) command(p *peer, args ...string) []string {
 }
 
 func (b *bench) stateOf(p *peer) string {
-	return filepath.Join(b.work, "state", p.name+"-"+strconv.Itoa(p.uid))
+	return filepath.Join(b.stateDir(), p.name+"-"+strconv.Itoa(p.uid))
 }
 
 // start is a command, ready to be run for the peer.

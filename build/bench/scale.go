@@ -130,7 +130,7 @@ func (b *bench) scaleContainers() error {
 		b.grow("`state`", of, size, func(p *peer) (sample, error) {
 			return b.measure(p, 1, 1, [][]string{b.command(p, "state", first[p])})
 		})
-		b.grow("`create`", of, size, func(p *peer) (sample, error) {
+		b.grow("`create`, `delete -f`", of, size, func(p *peer) (sample, error) {
 			id := b.id()
 			defer func() { b.complain(b.do(p, "delete", "-f", id)) }()
 			// Its init goes on; the CPU time is had when it ends.

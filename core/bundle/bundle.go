@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 	"ocibox/core/leanjson"
 )
 
@@ -72,24 +71,24 @@ func LoadProcess(path string) (*specs.Process, error) {
 
 func read(path string) ([]byte, error) {
 	// Not to be held up by a fifo.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	fd, err := files.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fault.Op(err, "look at %s", path)
 	}
-	if !st.Mode().IsRegular() {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fault.Op(nil, "%s is not a regular file", path)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	data, err := files.ReadFD(fd, path, maxConfig+1)
 	if err != nil {
 		return nil, err
 	}
 	if len(data) > maxConfig {
-		return nil, fault.Op(nil, "%s has %d bytes, more than %d", path, max(st.Size(), int64(len(data))), maxConfig)
+		return nil, fault.Op(nil, "%s has %d bytes, more than %d", path, max(st.Size, int64(len(data))), maxConfig)
 	}
 	return data, nil
 }

@@ -2,13 +2,13 @@ package cgroup
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // Beside is the group for one more process of a container whose init is pid. A
@@ -23,7 +23,7 @@ func (g *Group) Beside(pid int) (*Group, error) {
 	if err != nil || len(enabled) == 0 {
 		return g, err
 	}
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	data, err := files.Read(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return nil, fault.Op(err, "look for the cgroup of process %d", pid)
 	}

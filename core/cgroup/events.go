@@ -2,13 +2,13 @@ package cgroup
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // patience is how long a group may take to freeze, thaw, or end. A process in
@@ -18,7 +18,7 @@ const patience = 10 * time.Second
 // hasEvent says whether a line is in a cgroup's cgroup.events: "frozen 1",
 // "populated 0". Nothing is in that of one that is gone.
 func hasEvent(dir, line string) (bool, error) {
-	data, err := os.ReadFile(dir + "/cgroup.events")
+	data, err := files.Read(dir + "/cgroup.events")
 	if gone(err) {
 		return false, nil
 	}

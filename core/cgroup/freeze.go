@@ -2,12 +2,12 @@ package cgroup
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // freezer is a file that freezes a cgroup and those below, with its words.
@@ -62,7 +62,7 @@ func freeze1(dir string) error {
 		if err := write(file, freezer1.frozen); err != nil {
 			return err
 		}
-		state, err := os.ReadFile(file)
+		state, err := files.Read(file)
 		if err != nil {
 			return fault.Op(err, "look at the freezer")
 		}
@@ -88,7 +88,7 @@ func (g *Group) Thaw() error {
 		own = "freezer.self_freezing"
 	}
 	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
-		state, err := os.ReadFile(filepath.Join(at, own))
+		state, err := files.Read(filepath.Join(at, own))
 		if err != nil {
 			break // the hierarchy's root has none
 		}
@@ -116,7 +116,7 @@ func (f freezer) isFrozen(dir string) (bool, error) {
 	if f == freezer2 {
 		return hasEvent(dir, "frozen 1")
 	}
-	state, err := os.ReadFile(filepath.Join(dir, f.file))
+	state, err := files.Read(filepath.Join(dir, f.file))
 	if gone(err) {
 		return false, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // legacy are the directories in version 1, each once, in order.
@@ -112,7 +113,7 @@ func vacant(dir string) error {
 		return fault.Op(nil, "the cgroup %s is there already, with process %d in it", dir, pids[0])
 	}
 	for _, f := range [...]freezer{freezer1, freezer2} {
-		state, err := os.ReadFile(filepath.Join(dir, f.file))
+		state, err := files.Read(filepath.Join(dir, f.file))
 		if err == nil && strings.TrimSpace(string(state)) == f.frozen {
 			return fault.Op(nil, "the cgroup %s is there already, and is frozen", dir).WithHint("thaw it: echo %s > %s/%s", f.thawed, dir, f.file)
 		}
@@ -168,7 +169,7 @@ func enable(dir string) error {
 func inheritSets(dir string) error {
 	above := filepath.Dir(dir)
 	for _, name := range [...]string{"/cpuset.cpus", "/cpuset.mems"} {
-		set, err := os.ReadFile(dir + name)
+		set, err := files.Read(dir + name)
 		if err != nil {
 			return fault.Op(err, "look at the cgroup's cpuset")
 		}
@@ -181,7 +182,7 @@ func inheritSets(dir string) error {
 		if err := inheritSets(above); err != nil {
 			return err
 		}
-		if set, err = os.ReadFile(above + name); err != nil {
+		if set, err = files.Read(above + name); err != nil {
 			return fault.Op(err, "look at the cgroup's cpuset")
 		}
 		if err := write(dir+name, strings.TrimSpace(string(set))); err != nil {
@@ -216,7 +217,7 @@ func (g *Group) Tasks() []string {
 }
 
 func words(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path)
 	if err != nil {
 		return nil, fault.Op(err, "look at the cgroup")
 	}

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // Of tells the directories of the cgroups that a process is in, as far as their
 // hierarchies are mounted here: that in version 2, or "", and those in version 1.
 // One that lies outside of the caller's cgroup namespace is an error.
 func Of(pid int) (unified string, legacy []string, err error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	data, err := files.Read(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return "", nil, fault.Op(err.(*os.PathError).Err, "look for the cgroups of process %d", pid)
 	}
@@ -22,7 +23,7 @@ func Of(pid int) (unified string, legacy []string, err error) {
 			return "", nil, fault.Op(nil, "process %d is in %s, outside of the caller's cgroup namespace", pid, l.path)
 		}
 	}
-	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
+	mountinfo, err := files.Read("/proc/self/mountinfo")
 	if err != nil {
 		return "", nil, fault.Op(err, "look for cgroups")
 	}

@@ -2,13 +2,13 @@ package cgroup
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // delegated tells which files of a cgroup belong to whom it is delegated
@@ -19,7 +19,7 @@ const delegated = "/sys/kernel/cgroup/delegate"
 // delegation takes, cgroups(7): who is root in the container's user namespace
 // can then make cgroups of its own. uid and gid are the host's.
 func (g *Group) Own(uid, gid int) error {
-	list, err := os.ReadFile(delegated)
+	list, err := files.Read(delegated)
 	if err != nil {
 		return fault.Op(err, "find out what a delegated cgroup consists of")
 	}

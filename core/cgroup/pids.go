@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // main is the directory whose processes are taken for the group's: all the
@@ -50,14 +51,14 @@ func pidsBelow(dir string) ([]int, error) {
 // pidsIn are the processes of one directory; top says that nobody asks those
 // above.
 func pidsIn(dir string, top bool) ([]int, error) {
-	data, err := os.ReadFile(dir + "/cgroup.procs")
+	data, err := files.Read(dir + "/cgroup.procs")
 	threads := errors.Is(err, unix.EOPNOTSUPP)
 	if threads {
 		// A threaded cgroup. Its processes are listed where its tree begins.
 		if !top {
 			return nil, nil
 		}
-		data, err = os.ReadFile(dir + "/cgroup.threads")
+		data, err = files.Read(dir + "/cgroup.threads")
 	}
 	if gone(err) {
 		return nil, nil
@@ -83,7 +84,7 @@ func pidsIn(dir string, top bool) ([]int, error) {
 
 // leader is the process of a thread, or 0 if that has ended.
 func leader(thread int) (pid int) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
+	data, err := files.Read(fmt.Sprintf("/proc/%d/status", thread))
 	if err != nil {
 		return 0
 	}

@@ -3,7 +3,6 @@ package cgroup
 import (
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 
 	"ocibox/core/dbus"
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 const annotationPrefix = "org.systemd.property."
@@ -126,7 +126,7 @@ func (g *Group) Properties(list []Limit) (props []Property) {
 				continue
 			}
 			dir, _ := g.Dir("cpu")
-			data, err := os.ReadFile(filepath.Join(dir, at.to.File))
+			data, err := files.Read(filepath.Join(dir, at.to.File))
 			if err == nil {
 				at.to.Value = strings.TrimSpace(string(data))
 			}

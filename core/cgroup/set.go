@@ -3,7 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // Set sets the limits.
@@ -103,7 +103,7 @@ func enough(dir string, version int, limit string) error {
 // limitHint finds out why a limit could not be set.
 func limitHint(dir string, version int, l Limit, err error) string {
 	read := func(path string) string {
-		data, _ := os.ReadFile(path)
+		data, _ := files.Read(path)
 		return strings.TrimSpace(string(data))
 	}
 	switch {
@@ -163,7 +163,7 @@ func (g *Group) Keep(list []Limit) (restore func() error) {
 // held is what a limit's file holds for it.
 func (g *Group) held(l Limit) (string, bool) {
 	dir, _ := g.Dir(l.Controller)
-	data, err := os.ReadFile(filepath.Join(dir, l.File))
+	data, err := files.Read(filepath.Join(dir, l.File))
 	if err != nil {
 		return "", false
 	}

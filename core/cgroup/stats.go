@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // Stats are the figures of a cgroup, in the form of runc's events, whose
@@ -164,7 +164,7 @@ type reader struct {
 }
 
 func (r *reader) text(file string) string {
-	data, err := os.ReadFile(filepath.Join(r.dir, file))
+	data, err := files.Read(filepath.Join(r.dir, file))
 	// With pressure accounting off its files are there and cannot be read.
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errors.ErrUnsupported) && r.err == nil {
 		r.err = fault.Op(err, "read the cgroup's figures")

@@ -315,19 +315,23 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 }
 
 // goArena is what the Go runtime takes memory by, for the heap and the stacks.
-const goArena = 4 << 20 << (wordSize / 8 * 4)
+const goArena = 64 << 20
 
 const largestPage = 64 << 10
 
 // forget gives back the memory of the Go program but for the part of the stack
 // that the child is on: a container may be created long before it is started.
 // No page of it is looked at any more but that with the limit of the stack, and
-// zero is as good.
+// zero is as good. That holds where a register leads there, on 64 bits: a 32-bit
+// x86 program goes by what the thread has in that memory.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
 func forget() {
+	if wordSize < 8 {
+		return
+	}
 	var mark byte
 	sp := uintptr(unsafe.Pointer(&mark))
 	first := sp &^ (goArena - 1)

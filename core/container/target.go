@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 	"ocibox/core/namespace"
 	"ocibox/core/plan"
 )
@@ -85,7 +86,7 @@ func (c *Container) target() (plan.Target, error) {
 		t.RootFS = fmt.Sprintf("/proc/%d/root", c.Pid)
 	}
 	if t.Joins&unix.CLONE_NEWUSER != 0 {
-		word, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", c.Pid))
+		word, err := files.Read(fmt.Sprintf("/proc/%d/setgroups", c.Pid))
 		if err != nil {
 			return t, err
 		}

@@ -5,6 +5,7 @@ package files
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -15,15 +16,20 @@ import (
 
 // Read is os.ReadFile.
 func Read(path string) ([]byte, error) {
-	fd, err := open(path, unix.O_RDONLY, 0)
+	fd, err := Open(path, unix.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	return ReadFD(fd, path, math.MaxInt)
+}
+
+// ReadFD reads what is left of a file, or its first limit bytes.
+func ReadFD(fd int, path string, limit int) ([]byte, error) {
 	var st unix.Stat_t
 	size := 1024 // of what does not say, as the files of procfs
 	if unix.Fstat(fd, &st) == nil && st.Size > 0 {
-		size = int(st.Size) + 1 // to see the end
+		size = int(min(st.Size, int64(limit))) + 1 // to see the end
 	}
 	for data := make([]byte, 0, size); ; {
 		n, err := unix.Read(fd, data[len(data):cap(data)])
@@ -32,8 +38,8 @@ func Read(path string) ([]byte, error) {
 			continue
 		case err != nil:
 			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return data, nil
+		case n == 0 || len(data)+n >= limit:
+			return data[:min(len(data)+n, limit)], nil
 		}
 		if data = data[:len(data)+n]; len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
@@ -41,8 +47,9 @@ func Read(path string) ([]byte, error) {
 	}
 }
 
-// open is os.Open's part of the work.
-func open(path string, flags int, mode uint32) (int, error) {
+// Open is unix.Open with an error of package os, and for this program alone
+// (O_CLOEXEC).
+func Open(path string, flags int, mode uint32) (int, error) {
 	for {
 		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, mode)
 		if err == nil {
@@ -76,7 +83,7 @@ func write(path string, data []byte, mode os.FileMode) (name string, err error) 
 	for n := 0; fd < 0; n++ {
 		// One that was killed may have left its own.
 		name = fmt.Sprintf("%s.%s.%d.%d", dir, base, os.Getpid(), n)
-		if fd, err = open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600); err != nil && !os.IsExist(err) {
+		if fd, err = Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600); err != nil && !os.IsExist(err) {
 			return "", err
 		}
 	}

@@ -3,7 +3,10 @@ package files
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReplace(t *testing.T) {
@@ -39,5 +42,42 @@ func TestReplace(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// What is read is all of a file, whatever it says of its size, or the part that
+// was asked for.
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, size := range []int{0, 1, 1023, 1024, 1025, 100000} {
+		want := strings.Repeat("x", size)
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Read(path); err != nil || string(got) != want {
+			t.Errorf("%d bytes: %d, %v", size, len(got), err)
+		}
+		for _, limit := range []int{1, 1000, 1024, 5000} {
+			fd, err := Open(path, os.O_RDONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := ReadFD(fd, path, limit); err != nil || len(got) != min(size, limit) {
+				t.Errorf("at most %d of %d bytes: %d, %v", limit, size, len(got), err)
+			}
+			unix.Close(fd)
+		}
+	}
+	for _, path := range []string{"/proc/self/maps", "/proc/self/status"} {
+		if got, err := Read(path); err != nil || len(got) < 500 {
+			t.Errorf("%s: %d bytes, %v", path, len(got), err)
+		}
+	}
+	for _, path := range []string{path + "/none", filepath.Dir(path), "none"} {
+		_, err := Read(path)
+		_, want := os.ReadFile(path)
+		if err == nil || err.Error() != want.Error() {
+			t.Errorf("%v, want %v", err, want)
+		}
 	}
 }
