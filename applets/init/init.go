@@ -70,6 +70,7 @@ func Run(std cli.Std, args []string) error {
 	args, err = boot.Words(args)
 	note(err)
 	end, err := serve(&std, args, note)
+	boot.KillAll()
 	// The end of a session hangs its terminal up, for those who hold it too.
 	if tty, err := boot.Console(); err == nil {
 		std.Err = tty
@@ -77,7 +78,6 @@ func Run(std cli.Std, args []string) error {
 	if err != nil {
 		end.Status = cli.Report(std, "init", err)
 	}
-	boot.KillAll()
 	fmt.Fprintf(std.Err, "init: exit status %d\n", end.Status)
 	return boot.Finish(end.How)
 }
