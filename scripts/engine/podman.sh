@@ -29,3 +29,4 @@ e import -q -c "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 . "$here/podman_checks.sh"
 common
 podman_checks
+check 'an idmapped volume' idmapped

@@ -85,6 +85,20 @@ END
 	grep -q '"status":"created"' "$home/seen-prestart" || grep -q creat "$home/seen-prestart"
 	await grep -q stopped "$home/seen-poststop"
 }
+idmapped() {
+	mkdir -p "$home/ids" && touch "$home/ids/f"
+	same 0 e run --rm --uidmap 0:$map:1000 --gidmap 0:$map:1000 -v "$home/ids:/ids:idmap" $image stat -c %u /ids/f
+}
+linux32() { [ "$(e run --rm --personality LINUX32 $image uname -m)" != "$(uname -m)" ]; }
+shared_pid() {
+	e pod create --name p --share pid,net,ipc
+	e run -d --pod p --name box $image sleep 1000
+	has 'sleep 1000' e run --rm --pod p $image ps
+	e stop -t 0 box
+	same exited e inspect -f '{{.State.Status}}' box
+	e pod rm -f -t 0 p
+}
+no_conmon() { e run --rm --cgroups no-conmon $image true; }
 keep_id() {
 	same "$(host id -u)" e run --rm --userns keep-id $image id -u
 	same "$(host id -u)" e run --rm --userns keep-id $image sh -c 'touch /tmp/x; stat -c %u /tmp/x'
@@ -108,4 +122,7 @@ podman_checks() {
 	check 'mounts of devpts, image and overlay' mounts
 	check 'init and start' init_start
 	check 'OCI hooks' hooks
+	check '--personality' linux32
+	check 'a pod with one pid namespace' shared_pid
+	check '--cgroups no-conmon' no_conmon
 }
