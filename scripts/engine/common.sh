@@ -278,7 +278,6 @@ with_init() {
 	has init inside sh -c 'cat /proc/1/cmdline | tr "\0" " "'
 	exits 5 e run --rm --init $image sh -c 'exit 5'
 }
-ns() { readlink /proc/self/ns/$1; }
 namespaces() {
 	for n in $host_namespaces; do
 		[ "$(e run --rm --$n host $image readlink /proc/self/ns/$n)" = "$(host readlink /proc/self/ns/$n)" ] || fail "--$n host"

@@ -40,3 +40,4 @@ common
 podman_checks
 check '--userns keep-id' keep_id
 check '--userns auto' auto
+check '--userns nomap' nomap
