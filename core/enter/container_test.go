@@ -2,8 +2,10 @@ package enter_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/core/bundletest"
+	"ocibox/core/proc"
 )
 
 // A container is entered by its name.
@@ -88,9 +91,15 @@ func TestProgramCannotBeSeized(t *testing.T) {
 		attack := h.command(args...)
 		attack.Stdout, attack.Stderr = out, out
 		check(t, attack.Start())
-		bundletest.Until(t, "the attack to begin", func() bool { return len(b.Processes()) == 2 })
+		bundletest.Until(t, "the attack to begin", func() bool {
+			st, err := out.Stat()
+			check(t, err)
+			return st.Size() > 0 || slices.ContainsFunc(b.Processes(), func(pid int) bool { return slices.Contains(proc.Args(pid), "overwrite") })
+		})
 		// As long as nsenter is there nobody can write to what it executes.
-		check(t, attack.Process.Kill())
+		if err := attack.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+			check(t, err)
+		}
 		attack.Wait()
 		bundletest.Until(t, "the attack to end", func() bool { return len(b.Processes()) == 1 })
 		said, err := os.ReadFile(out.Name())
