@@ -52,7 +52,7 @@ func TestInitStatus(t *testing.T) {
 		{[]string{"sh", "-c", "echo it runs; exit 7"}, 7, "it runs\n"},
 		{[]string{"sh", "-c", "kill -9 $$"}, 128 + 9, ""},
 		{[]string{"sh", "-c", "true"}, 0, ""},
-		{[]string{"nonesuch"}, 127, "init: nonesuch: no such file or directory\n"},
+		{[]string{"/nonesuch"}, 127, "init: /nonesuch: no such file or directory\n"},
 		{[]string{"--nonesuch"}, 1, "init: command line: unknown flag: --nonesuch\nhint: "},
 		{[]string{"--help"}, 0, "usage: init [OPTION…] [COMMAND [ARG…]]\n"},
 	} {
