@@ -14,6 +14,7 @@ import (
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
+	"ocibox/core/proc"
 	"ocibox/core/seal"
 )
 
@@ -141,6 +142,7 @@ func Run(std cli.Std, args []string) error {
 	// core/seal has to execute on the main thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	proc.CalmMonitor()
 	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err

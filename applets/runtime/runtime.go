@@ -18,6 +18,7 @@ import (
 	"ocibox/core/container"
 	"ocibox/core/fault"
 	"ocibox/core/leanjson"
+	"ocibox/core/proc"
 )
 
 // A command is one of the runtime's.
@@ -145,6 +146,7 @@ func Run(std cli.Std, args []string) error {
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
 	clone.Reserve()
+	proc.CalmMonitor()
 	g := newGlobals()
 	if err := g.Parse(std, args); err != nil {
 		return err

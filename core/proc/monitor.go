@@ -1,0 +1,33 @@
+package proc
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// monitorSlack is in nanoseconds.
+const monitorSlack = "5000000"
+
+// CalmMonitor has the thread by which the Go runtime watches the others wake
+// every 5 ms and not, as it does while a program is young, every 70 µs: that was
+// a seventh of the CPU time of a container's run. What it does is the later for it: to
+// let others run where one waits in a system call. It is the first thread that the
+// runtime makes. Only who has CAP_SYS_NICE may say so of another thread than the
+// calling one, proc_pid_timerslack_ns(5); for others it stays as it is.
+func CalmMonitor() {
+	for tid := os.Getpid() + 1; tid < os.Getpid()+4; tid++ {
+		if unix.Access(fmt.Sprintf("/proc/self/task/%d", tid), unix.F_OK) != nil {
+			continue // another's
+		}
+		// A thread has it as if it were a process.
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/timerslack_ns", tid), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		_, _ = unix.Write(fd, []byte(monitorSlack)) // it goes without
+		unix.Close(fd)
+		return
+	}
+}
