@@ -2,6 +2,7 @@ package proc
 
 import (
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,20 +45,25 @@ func Die(sig unix.Signal) error {
 	if err := Default(sig); err != nil {
 		return err
 	}
-	// It may be blocked, as the caller was started.
+	// It may be blocked, as the caller was started: in this thread it is not.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	mask := uint64(1) << (sig - 1)
 	if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_UNBLOCK, uintptr(unsafe.Pointer(&mask)), 0, maskSize, 0, 0); errno != 0 {
 		return fault.Op(errno, "sigprocmask %s", unix.SignalName(sig))
 	}
-	if err := unix.Kill(os.Getpid(), sig); err != nil {
+	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), sig); err != nil {
 		return fault.Op(err, "kill")
 	}
 	switch sig {
 	case unix.SIGCHLD, unix.SIGURG, unix.SIGWINCH, unix.SIGCONT, unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 		return nil
 	}
-	// Another thread may take it, in its own time.
-	select {}
+	// The others end first, which may take its time. A wait that is Go's own, with
+	// nothing else to do, is a deadlock to it.
+	for {
+		_ = unix.Pause() // until it has ended
+	}
 }
 
 // Stop stops this process as SIGSTOP does, and returns once it goes on. It is to
