@@ -3,6 +3,7 @@ package cgroup
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"runtime"
 	"unsafe"
 
@@ -22,26 +23,39 @@ type bpfInsn struct {
 // Operations, as class|source|operation.
 const (
 	opLoad32   = unix.BPF_LDX | unix.BPF_W | unix.BPF_MEM
+	opLoadImm  = unix.BPF_LD | bpfDW | unix.BPF_IMM // of 64 bits, the upper ones in the next instruction
 	opMove     = bpfALU64 | unix.BPF_X | bpfMov
 	opMoveImm  = bpfALU64 | unix.BPF_K | bpfMov
+	opAddImm   = bpfALU64 | unix.BPF_K | unix.BPF_ADD
+	opAnd      = bpfALU64 | unix.BPF_X | unix.BPF_AND
 	opAndImm   = bpfALU64 | unix.BPF_K | unix.BPF_AND
-	opShiftImm = bpfALU64 | unix.BPF_K | unix.BPF_RSH
-	opJumpNE   = unix.BPF_JMP | unix.BPF_K | bpfJNE
-	opJumpEQ   = unix.BPF_JMP | unix.BPF_K | unix.BPF_JEQ
+	opOr       = bpfALU64 | unix.BPF_X | unix.BPF_OR
+	opOrImm    = bpfALU64 | unix.BPF_K | unix.BPF_OR
+	opXor      = bpfALU64 | unix.BPF_X | unix.BPF_XOR
+	opNeg      = bpfALU64 | unix.BPF_K | unix.BPF_NEG
+	opShiftUp  = bpfALU64 | unix.BPF_K | unix.BPF_LSH
+	opShift    = bpfALU64 | unix.BPF_K | unix.BPF_RSH
+	opShiftSgn = bpfALU64 | unix.BPF_K | bpfArsh // keeps the sign
 	opExit     = unix.BPF_JMP | bpfExit
 
-	bpfALU64, bpfMov, bpfJNE, bpfExit = 0x07, 0xb0, 0x50, 0x90
+	bpfALU64, bpfMov, bpfArsh, bpfDW, bpfExit = 0x07, 0xb0, 0xc0, 0x18, 0x90
 )
 
-// Registers of the filter: what it returns, its context, and what it takes of
-// that.
+// Registers of the filter.
 const (
-	rResult = iota
-	rContext
-	rType
-	rAccess // what of the access asked for is not allowed yet
-	rMajor
-	rMinor
+	rResult  = iota
+	rContext // as it is called
+	rDevice  // type, major and minor as one number
+	rAsked   // what of the access asked for is neither allowed nor denied yet
+	rDenied  // what of it is denied
+	rDiffers // of the device and a rule
+	rOther
+)
+
+// How rDevice is composed: as the kernel composes its dev_t, with the type above.
+const (
+	minorBits, majorBits = 20, 12
+	typeShift            = majorBits + minorBits
 )
 
 // Offsets in struct bpf_cgroup_dev_ctx, and its words for a type.
@@ -58,76 +72,80 @@ func insn(code uint8, dst, src uint8, off int16, imm int32) bpfInsn {
 	return bpfInsn{code, regs, off, imm}
 }
 
-// filter compiles the rules, the last first: an access is denied as soon as a
-// rule denies a part of it that none after it has allowed, and allowed as soon
-// as all of it is.
+// filter compiles the rules, the last first. There is no branch in it: the kernel
+// would follow every one when it verifies the program, and that costs a container
+// more than anything else about its devices.
 func filter(rules []DeviceRule) []bpfInsn {
 	prog := []bpfInsn{
-		insn(opLoad32, rType, rContext, ctxAccessType, 0),
-		insn(opMove, rAccess, rType, 0, 0),
-		insn(opAndImm, rType, 0, 0, 0xffff),
-		insn(opShiftImm, rAccess, 0, 0, 16),
-		insn(opLoad32, rMajor, rContext, ctxMajor, 0),
-		insn(opLoad32, rMinor, rContext, ctxMinor, 0),
+		insn(opLoad32, rAsked, rContext, ctxAccessType, 0),
+		insn(opMove, rDevice, rAsked, 0, 0),
+		insn(opAndImm, rDevice, 0, 0, 0xffff),
+		insn(opShift, rAsked, 0, 0, 16),
+		insn(opShiftUp, rDevice, 0, 0, majorBits),
+		insn(opLoad32, rOther, rContext, ctxMajor, 0),
+		insn(opOr, rDevice, rOther, 0, 0),
+		insn(opShiftUp, rDevice, 0, 0, minorBits),
+		insn(opLoad32, rOther, rContext, ctxMinor, 0),
+		insn(opOr, rDevice, rOther, 0, 0),
+		insn(opMoveImm, rDenied, 0, 0, 0),
 	}
 	for i := len(rules) - 1; i >= 0; i-- {
 		r := rules[i]
-		minors := []int64{r.Minor}
-		// Rules that differ in the minor number alone are one: the kernel follows
-		// every branch when it verifies the program, which costs a container more
-		// than anything else about its devices.
-		for ; i > 0 && r.Minor >= 0; i-- {
-			other := rules[i-1]
-			if other.Minor < 0 || other.Type != r.Type || other.Major != r.Major || other.Access != r.Access || other.Allow != r.Allow {
-				break
-			}
-			minors = append(minors, other.Minor)
+		if r.Major >= 1<<majorBits || r.Minor >= 1<<minorBits {
+			continue // there is no such device
 		}
-		prog = append(prog, ruleInsns(r, minors)...)
+		prog = append(prog, r.insns()...)
+		if r.everything() && r.Access == accessAll {
+			break // nothing is left for others
+		}
 	}
-	return append(prog, insn(opMoveImm, rResult, 0, 0, 0), insn(opExit, 0, 0, 0, 0))
+	// 1 if nothing is left and nothing denied, by the sign of one less.
+	return append(prog,
+		insn(opMove, rResult, rAsked, 0, 0), insn(opOr, rResult, rDenied, 0, 0),
+		insn(opAddImm, rResult, 0, 0, -1), insn(opShift, rResult, 0, 0, 63), insn(opExit, 0, 0, 0, 0))
 }
 
-func ruleInsns(r DeviceRule, minors []int64) []bpfInsn {
-	var code []bpfInsn
-	var next []int // jumps to what comes after the rule
-	jump := func(op, reg uint8, value int64) {
-		next = append(next, len(code))
-		code = append(code, insn(op, reg, 0, 0, int32(value)))
-	}
-	unless := func(reg uint8, value int64) { jump(opJumpNE, reg, value) }
-	switch r.Type {
-	case 'b':
-		unless(rType, devBlock)
-	case 'c':
-		unless(rType, devChar)
-	}
-	if r.Major >= 0 {
-		unless(rMajor, r.Major)
-	}
-	if last := len(minors) - 1; minors[last] >= 0 {
-		for n, minor := range minors[:last] {
-			code = append(code, insn(opJumpEQ, rMinor, 0, int16(last-n), int32(minor)))
+// insns moves what the rule is about out of rAsked.
+func (r DeviceRule) insns() []bpfInsn {
+	code := r.differs()
+	if r.Allow {
+		if r.Access != accessAll {
+			code = append(code, insn(opOrImm, rDiffers, 0, 0, int32(accessAll&^r.Access)))
 		}
-		unless(rMinor, minors[last])
+		return append(code, insn(opAnd, rAsked, rDiffers, 0, 0))
 	}
-	result := int32(0)
-	switch {
-	case r.Allow && r.Access == accessAll && len(next) > 0: // else nothing leads to what follows
-		result = 1
-	case r.Allow:
-		result = 1
-		code = append(code, insn(opAndImm, rAccess, 0, 0, int32(accessAll&^r.Access)))
-		unless(rAccess, 0)
-	default:
-		code = append(code, insn(opMove, rResult, rAccess, 0, 0), insn(opAndImm, rResult, 0, 0, int32(r.Access)))
-		jump(opJumpEQ, rResult, 0)
+	return append(code,
+		insn(opOrImm, rDiffers, 0, 0, int32(accessAll&^r.Access)),
+		insn(opMove, rOther, rAsked, 0, 0), insn(opAnd, rAsked, rDiffers, 0, 0),
+		insn(opXor, rOther, rAsked, 0, 0), insn(opOr, rDenied, rOther, 0, 0))
+}
+
+// differs makes rDiffers all ones if the device is none of the rule's, else 0.
+func (r DeviceRule) differs() []bpfInsn {
+	if r.everything() {
+		return []bpfInsn{insn(opMoveImm, rDiffers, 0, 0, 0)}
 	}
-	code = append(code, insn(opMoveImm, rResult, 0, 0, result), insn(opExit, 0, 0, 0, 0))
-	for _, at := range next {
-		code[at].off = int16(len(code) - 1 - at)
+	device, mask := uint64(devBlock), uint64(math.MaxUint64)
+	if r.Type == 'c' {
+		device = devChar
 	}
-	return code
+	device <<= typeShift
+	if r.Major < 0 {
+		mask &^= (1<<majorBits - 1) << minorBits
+	} else {
+		device |= uint64(r.Major) << minorBits
+	}
+	if r.Minor < 0 {
+		mask &^= 1<<minorBits - 1
+	} else {
+		device |= uint64(r.Minor)
+	}
+	code := []bpfInsn{insn(opLoadImm, rDiffers, 0, 0, int32(device)), insn(0, 0, 0, 0, int32(device>>32)), insn(opXor, rDiffers, rDevice, 0, 0)}
+	if mask != math.MaxUint64 {
+		code = append(code, insn(opLoadImm, rOther, 0, 0, int32(mask)), insn(0, 0, 0, 0, int32(mask>>32)), insn(opAnd, rDiffers, rOther, 0, 0))
+	}
+	// The sign of a number's negative tells whether it is one.
+	return append(code, insn(opNeg, rDiffers, 0, 0, 0), insn(opShiftSgn, rDiffers, 0, 0, 63))
 }
 
 // Commands and words of bpf(2).

@@ -48,22 +48,33 @@ func run(prog []bpfInsn, kind byte, major, minor int64, access uint8) uint64 {
 		switch in.code {
 		case opLoad32:
 			reg[dst] = ctx[in.off]
+		case opLoadImm:
+			pc++
+			reg[dst] = uint64(uint32(in.imm)) | uint64(prog[pc].imm)<<32
 		case opMove:
 			reg[dst] = reg[src]
 		case opMoveImm:
 			reg[dst] = uint64(in.imm)
+		case opAddImm:
+			reg[dst] += uint64(in.imm)
+		case opAnd:
+			reg[dst] &= reg[src]
 		case opAndImm:
 			reg[dst] &= uint64(in.imm)
-		case opShiftImm:
+		case opOr:
+			reg[dst] |= reg[src]
+		case opOrImm:
+			reg[dst] |= uint64(in.imm)
+		case opXor:
+			reg[dst] ^= reg[src]
+		case opNeg:
+			reg[dst] = -reg[dst]
+		case opShiftUp:
+			reg[dst] <<= uint64(in.imm)
+		case opShift:
 			reg[dst] >>= uint64(in.imm)
-		case opJumpNE:
-			if reg[dst] != uint64(in.imm) {
-				pc += int(in.off)
-			}
-		case opJumpEQ:
-			if reg[dst] == uint64(in.imm) {
-				pc += int(in.off)
-			}
+		case opShiftSgn:
+			reg[dst] = uint64(int64(reg[dst]) >> in.imm)
 		case opExit:
 			return reg[rResult]
 		default:
@@ -72,10 +83,15 @@ func run(prog []bpfInsn, kind byte, major, minor int64, access uint8) uint64 {
 	}
 }
 
+// deviceNumber is of a device, any, or one that no device has.
+func deviceNumber(r *rand.Rand) int64 {
+	return []int64{-1, -1, 0, 1, 1<<majorBits - 1, 1<<minorBits - 1, 1 << minorBits, 1<<minorBits + 1}[r.IntN(8)]
+}
+
 func randomRules(r *rand.Rand) []DeviceRule {
 	rules := make([]DeviceRule, r.IntN(8))
 	for i := range rules {
-		rules[i] = DeviceRule{Allow: r.IntN(2) == 0, Type: "abc"[r.IntN(3)], Major: r.Int64N(3) - 1, Minor: r.Int64N(3) - 1, Access: uint8(1 + r.IntN(7))}
+		rules[i] = DeviceRule{Allow: r.IntN(2) == 0, Type: "abc"[r.IntN(3)], Major: deviceNumber(r), Minor: deviceNumber(r), Access: uint8(1 + r.IntN(7))}
 		if rules[i].Type == 'a' {
 			rules[i].Major, rules[i].Minor = -1, -1
 		}
@@ -90,8 +106,8 @@ func TestFilter(t *testing.T) {
 		rules := randomRules(r)
 		prog := filter(rules)
 		for _, kind := range []byte("bc") {
-			for major := range int64(3) {
-				for minor := range int64(3) {
+			for _, major := range []int64{0, 1, 2, 1<<majorBits - 1} {
+				for _, minor := range []int64{0, 1, 2, 1<<minorBits - 1} {
 					for access := uint8(1); access <= accessAll; access++ {
 						if got, want := run(prog, kind, major, minor, access) == 1, allowed(rules, kind, major, minor, access); got != want {
 							t.Fatalf("%v: %c %d:%d access %d: %v, want %v", rules, kind, major, minor, access, got, want)
