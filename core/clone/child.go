@@ -17,8 +17,9 @@ import (
 //   - no store of a Go pointer, which could meet a write barrier: memory is
 //     reached from base by offset, and words are uintptr;
 //   - norace and nocheckptr, so that no instrumentation calls anything either;
-//   - it touches nothing but the arena and its own stack frame, for which fork3
-//     has seen to room: a stack must not grow here.
+//   - it touches nothing but the arena and its own stack frame, on the thread's
+//     system stack, which does not grow. There may be no heap, and no stack of a
+//     goroutine: adviseHeap.
 //
 // TestChildCalls disassembles them and fails on any other call.
 
@@ -290,7 +291,6 @@ func fork(base unsafe.Pointer, in *insn) syscall.Errno {
 //go:noinline
 func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
-	forget()
 	for {
 		fd, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, arg(base, in, 0), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
 		if e == unix.EINTR || e == unix.ECONNABORTED {
@@ -311,36 +311,6 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 			break
 		}
 		syscall.RawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
-	}
-}
-
-// goArena is what the Go runtime takes memory by, for the heap and the stacks.
-const goArena = 64 << 20
-
-const largestPage = 64 << 10
-
-// forget gives back the memory of the Go program but for the part of the stack
-// that the child is on: a container may be created long before it is started.
-// No page of it is looked at any more but that with the limit of the stack, and
-// zero is as good. That holds where a register leads there, on 64 bits: a 32-bit
-// x86 program goes by what the thread has in that memory.
-//
-//go:norace
-//go:nocheckptr
-//go:noinline
-func forget() {
-	if wordSize < 8 {
-		return
-	}
-	var mark byte
-	sp := uintptr(unsafe.Pointer(&mark))
-	first := sp &^ (goArena - 1)
-	low, high := (sp-stackRoom)&^(largestPage-1), (sp+2*largestPage)&^(largestPage-1)
-	if low > first {
-		syscall.RawSyscall6(unix.SYS_MADVISE, first, low-first, unix.MADV_DONTNEED, 0, 0, 0)
-	}
-	if last := first + goArena; high < last {
-		syscall.RawSyscall6(unix.SYS_MADVISE, high, last-high, unix.MADV_DONTNEED, 0, 0, 0)
 	}
 }
 

@@ -21,50 +21,73 @@ func runtimeAfterFork()
 //go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
 func runtimeAfterForkInChild()
 
-// stackRoom is more than twice the stack that the child's functions take, all
-// of them together, in any build: with -N -l that is 8.5 KB. (//go:nosplit would limit them to 800 bytes.)
-const stackRoom = 24 << 10
+// stackRoom is what there is of the stack that the child runs on, at least, and
+// more than its functions take, all of them together, in any build: with -N -l
+// that is 8.5 KB. (//go:nosplit would limit them to 800 bytes.)
+const stackRoom = 16 << 10
+
+// forking is what fork3 asks of forkOnSystemStack: one fork at a time, which
+// syscall.ForkLock sees to.
+var forking struct {
+	base unsafe.Pointer
+	args *cloneArgs
+	pid  uintptr
+	err  syscall.Errno
+}
 
 // fork3 is clone3 whose child runs the program at base. As in the Go runtime's
-// own fork, signals are blocked around it, so that no handler runs in the
-// child, and from BeforeFork on the stack must not grow. So there has to be
-// room before: reserve makes it, and it is still there if the stack has not
-// moved since.
+// own fork, signals are blocked around it, so that no handler runs in the child.
+// The child runs on the system stack, which for the first thread of a process is
+// the one that the kernel made, and so does without the Go heap.
+func fork3(base unsafe.Pointer, args *cloneArgs) (uintptr, syscall.Errno) {
+	forking.base, forking.args = base, args
+	first := unix.Getpid() == unix.Gettid()
+	if first {
+		adviseHeap(unix.MADV_DONTFORK)
+	}
+	runtimeBeforeFork()
+	onSystemStack(forkOnSystemStack)
+	runtimeAfterFork()
+	if first {
+		adviseHeap(unix.MADV_DOFORK) // for children that are not made by the first thread
+	}
+	forking.base, forking.args = nil, nil
+	return forking.pid, forking.err
+}
+
+// onSystemStack calls f on the stack of the thread, not of the goroutine.
+//
+//go:noescape
+func onSystemStack(f func())
+
+// forkOnSystemStack returns in the parent alone.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fork3(base unsafe.Pointer, args *cloneArgs) (uintptr, syscall.Errno) {
-	var mark byte
-	for {
-		before := uintptr(unsafe.Pointer(&mark))
-		reserve()
-		runtimeBeforeFork()
-		if before == uintptr(unsafe.Pointer(&mark)) {
-			break
-		}
-		runtimeAfterFork()
-	}
-	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+func forkOnSystemStack() {
+	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
 	if e != 0 || pid != 0 {
-		runtimeAfterFork()
-		return pid, e
+		forking.pid, forking.err = pid, e
+		return
 	}
 	runtimeAfterForkInChild()
-	// BeforeFork made every check for stack room fail; there is room.
-	runtimeAfterFork()
-	run(base)
-	return 0, 0
+	run(forking.base)
 }
 
-//go:noinline
-func reserve() byte {
-	var room [stackRoom]byte
-	return touch(&room)
+// adviseHeap tells whether a child is to have the Go heap, with the goroutines'
+// stacks and the system stacks of all threads but the first. Without it nothing
+// of that is copied, neither at once nor when the parent writes to it, and none is
+// held by a container that waits for its start. The runtime takes it by regions of
+// 64 MiB, or of 4 MiB on 32 bits; this is about the one that the caller's stack is
+// in.
+func adviseHeap(advice int) {
+	const region = 4 << 20 << (4 * (wordSize / 8))
+	var mark byte
+	from := uintptr(unsafe.Pointer(&mark)) &^ (region - 1)
+	// A child works as well with it.
+	_, _, _ = syscall.RawSyscall6(unix.SYS_MADVISE, from, region, uintptr(advice), 0, 0, 0)
 }
-
-//go:noinline
-func touch(room *[stackRoom]byte) byte { return room[0] }
 
 // Reserve makes room on the stack for all that is to come, at once: it grows by
 // copies of what is there, which is little at first.

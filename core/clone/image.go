@@ -17,6 +17,7 @@ type imageArgs struct {
 	auxvSize  uint32
 	exe       uint32
 	n         uintptr // segments that follow
+	page      uintptr // size
 }
 
 // mapSize is that of struct prctl_mm_map.
@@ -30,7 +31,9 @@ type imageSegment struct {
 const imageSegmentSize = unsafe.Sizeof(imageSegment{})
 
 // image is Program.Sheltered. What is executed meanwhile is mapped anew in its
-// place, with the same content.
+// place, with the same content. So is what has been written to, with the content
+// that it had at first, but for its last page, which it shares with variables that
+// start as zero: those of the thread are among them, and no others are looked at.
 //
 //go:norace
 //go:nocheckptr
@@ -43,22 +46,17 @@ func image(base unsafe.Pointer, in *insn) syscall.Errno {
 	for n := a.n; n > 0; n-- {
 		s := at[imageSegment](base, off)
 		off += imageSegmentSize
-		if s.prot&unix.PROT_WRITE == 0 {
-			if _, _, e := syscall.RawSyscall6(sysMmap, s.start, s.size, s.prot, unix.MAP_PRIVATE|unix.MAP_FIXED, exe, s.offset/mmapUnit); e != 0 {
+		size := s.size
+		if s.prot&unix.PROT_WRITE != 0 {
+			size -= a.page
+			if e := moveOut(base, s.start+size, a.page, s.prot); e != 0 {
 				return e
 			}
+		}
+		if size == 0 {
 			continue
 		}
-		// It has been written to: its content moves out of the file's mapping.
-		private, _, e := syscall.RawSyscall6(sysMmap, 0, s.size, s.prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
-		if e != 0 {
-			return e
-		}
-		for at := uintptr(0); at < s.size; at += wordSize {
-			// Both as offsets from the arena: no pointer is made of a number.
-			*(*uintptr)(unsafe.Add(base, private-uintptr(base)+at)) = *(*uintptr)(unsafe.Add(base, s.start-uintptr(base)+at))
-		}
-		if _, _, e := syscall.RawSyscall6(unix.SYS_MREMAP, private, s.size, s.size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, s.start, 0); e != 0 {
+		if _, _, e := syscall.RawSyscall6(sysMmap, s.start, size, s.prot, unix.MAP_PRIVATE|unix.MAP_FIXED, exe, s.offset/mmapUnit); e != 0 {
 			return e
 		}
 	}
@@ -67,5 +65,23 @@ func image(base unsafe.Pointer, in *insn) syscall.Errno {
 		return e
 	}
 	_, _, e := syscall.RawSyscall6(unix.SYS_CLOSE, exe, 0, 0, 0, 0, 0)
+	return e
+}
+
+// moveOut moves the memory from start on out of the file's mapping.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func moveOut(base unsafe.Pointer, start, size, prot uintptr) syscall.Errno {
+	private, _, e := syscall.RawSyscall6(sysMmap, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
+	if e != 0 {
+		return e
+	}
+	for at := uintptr(0); at < size; at += wordSize {
+		// Both as offsets from the arena: no pointer is made of a number.
+		*(*uintptr)(unsafe.Add(base, private-uintptr(base)+at)) = *(*uintptr)(unsafe.Add(base, start-uintptr(base)+at))
+	}
+	_, _, e = syscall.RawSyscall6(unix.SYS_MREMAP, private, size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, start, 0)
 	return e
 }

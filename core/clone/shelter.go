@@ -37,7 +37,7 @@ func OwnImage() *Image {
 			return nil
 		}
 	}
-	m.args.n = uintptr(len(m.segments))
+	m.args.n, m.args.page = uintptr(len(m.segments)), uintptr(os.Getpagesize())
 	return m
 }
 
