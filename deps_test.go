@@ -4,8 +4,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"ocibox/build/binary"
 )
 
 // modules are all that the binary is made of besides the standard library,
@@ -80,7 +83,7 @@ func TestDependencies(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "ocibox")
-	goTool(t, "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", bin, ".")
+	goTool(t, slices.Concat([]string{"build"}, binary.Flags, []string{"-o", bin, "."})...)
 	st, err := os.Stat(bin)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,10 @@ import (
 
 	"ocibox/applets"
 	"ocibox/applets/cli"
+	"ocibox/core/start"
 )
 
 func main() {
+	start.Here()
 	os.Exit(applets.Main(cli.Std{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
 }

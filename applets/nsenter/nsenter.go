@@ -14,7 +14,6 @@ import (
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
-	"ocibox/core/proc"
 	"ocibox/core/seal"
 )
 
@@ -142,7 +141,6 @@ func Run(std cli.Std, args []string) error {
 	// core/seal has to execute on the main thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	proc.CalmMonitor()
 	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err

@@ -18,7 +18,6 @@ import (
 	"ocibox/core/container"
 	"ocibox/core/fault"
 	"ocibox/core/leanjson"
-	"ocibox/core/proc"
 )
 
 // A command is one of the runtime's.
@@ -146,7 +145,6 @@ func Run(std cli.Std, args []string) error {
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
 	clone.Reserve()
-	proc.CalmMonitor()
 	g := newGlobals()
 	if err := g.Parse(std, args); err != nil {
 		return err

@@ -14,7 +14,6 @@ import (
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
-	"ocibox/core/proc"
 )
 
 const summary = `Run PROGRAM with new namespaces: without one, the user's shell. A FILE keeps the
@@ -157,7 +156,6 @@ func Syntax() cli.Syntax { return cli.Syntax{Flags: newFlags().Flags} }
 
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
-	proc.CalmMonitor()
 	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err

@@ -18,6 +18,9 @@ var Architectures = []string{"amd64", "arm64", "riscv64", "arm", "386", "s390x",
 // otherwise: what Debian 12 runs on, and Go's own default.
 var baselines = []string{"GOAMD64=v1", "GOARM64=v8.0", "GORISCV64=rva20u64", "GOARM=7", "GO386=sse2", "GOPPC64=power8", "GOEXPERIMENT=", "GOFLAGS="}
 
+// Flags are those of go build that make the binary what it is.
+var Flags = []string{"-buildvcs=false", "-trimpath", "-ldflags", "-s -w -E ocibox/core/start.entry"}
+
 // Build builds it for arch out of the module that the working directory is in.
 func Build(arch, out string) error {
 	if !slices.Contains(Architectures, arch) {
@@ -30,7 +33,7 @@ func Build(arch, out string) error {
 	if out, err = filepath.Abs(out); err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", out, ".")
+	cmd := exec.Command("go", slices.Concat([]string{"build"}, Flags, []string{"-o", out, "."})...)
 	cmd.Dir = strings.TrimSpace(string(top))
 	cmd.Env = append(append(os.Environ(), baselines...), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	cmd.Stderr = os.Stderr

@@ -1,0 +1,42 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVL $172, AX // prctl
+	MOVL $29, BX // PR_SET_TIMERSLACK
+	MOVL $5000000, CX // ns
+	INT  $0x80
+	MOVB $1, ·slack(SB)
+	MOVL 0(SP), CX
+	LEAL 8(SP)(CX*4), BX
+next:
+	MOVL (BX), AX
+	ADDL $4, BX
+	TESTL AX, AX
+	JEQ  add
+	MOVL assignment<>+0(SB), DX
+	CMPL DX, 0(AX) // as much is there, of other strings or of what follows them
+	JNE  next
+	MOVL assignment<>+4(SB), DX
+	CMPL DX, 4(AX)
+	JNE  next
+	JMP  start
+add:
+	SUBL $4, BX
+	MOVL SP, SI
+	LEAL -4(SP), DI
+	MOVL BX, CX
+	SUBL SP, CX
+	SHRL $2, CX
+	CLD
+	REP; MOVSL
+	LEAL assignment<>(SB), AX
+	MOVL AX, -4(BX)
+	LEAL -4(SP), SP
+	MOVB $1, ·variable(SB)
+start:
+	JMP  _rt0_386_linux(SB)

@@ -1,0 +1,41 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// The stack holds argc, the pointers of argv, 0, those of the environment, 0, and
+// the auxiliary vector. All before the second 0 moves down by one word: that makes
+// room for one more variable, unless it is there.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVL $157, AX // prctl
+	MOVL $29, DI // PR_SET_TIMERSLACK
+	MOVL $5000000, SI // ns
+	SYSCALL
+	MOVB $1, ·slack(SB)
+	MOVQ assignment<>(SB), DX
+	MOVQ 0(SP), CX
+	LEAQ 16(SP)(CX*8), BX
+next:
+	MOVQ (BX), AX
+	ADDQ $8, BX
+	TESTQ AX, AX
+	JEQ  add
+	CMPQ DX, (AX) // as much is there, of other strings or of what follows them
+	JNE  next
+	JMP  start
+add:
+	SUBQ $8, BX
+	MOVQ SP, SI
+	LEAQ -8(SP), DI
+	MOVQ BX, CX
+	SUBQ SP, CX
+	SHRQ $3, CX
+	CLD
+	REP; MOVSQ
+	LEAQ assignment<>(SB), AX
+	MOVQ AX, -8(BX)
+	LEAQ -8(SP), SP
+	MOVB $1, ·variable(SB)
+start:
+	JMP  _rt0_amd64_linux(SB)

@@ -1,0 +1,49 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVW $172, R7 // prctl
+	MOVW $29, R0 // PR_SET_TIMERSLACK
+	MOVW $5000000, R1 // ns
+	SWI  $0
+	MOVW $1, R2
+	MOVB R2, ·slack(SB)
+	MOVW (R13), R5
+	ADD  $8, R13, R6
+	ADD  R5<<2, R6
+next:
+	MOVW (R6), R5
+	ADD  $4, R6
+	CMP  $0, R5
+	BEQ  add
+	MOVW $assignment<>(SB), R3
+	ADD  $11, R3, R4 // up to and with the =
+same:
+	MOVBU (R5), R0
+	MOVBU (R3), R1
+	CMP  R0, R1
+	BNE  next
+	ADD  $1, R5
+	ADD  $1, R3
+	CMP  R3, R4
+	BNE  same
+	B    start
+add:
+	SUB  $4, R6
+	MOVW R13, R5
+	SUB  $4, R13
+move:
+	MOVW (R5), R0
+	MOVW R0, -4(R5)
+	ADD  $4, R5
+	CMP  R6, R5
+	BNE  move
+	MOVW $assignment<>(SB), R0
+	MOVW R0, -4(R6)
+	MOVB R2, ·variable(SB)
+start:
+	B    _rt0_arm_linux(SB)

@@ -1,0 +1,44 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64, but by two words, for the stack has to stay aligned: the variable is
+// there twice, and the second does not count.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVD $167, R8 // prctl
+	MOVD $29, R0 // PR_SET_TIMERSLACK
+	MOVD $5000000, R1 // ns
+	SVC
+	MOVD $1, R2
+	MOVB R2, ·slack(SB)
+	MOVD assignment<>(SB), R3
+	MOVD RSP, R4
+	MOVD (R4), R5
+	ADD  $16, R4, R6
+	ADD  R5<<3, R6
+next:
+	MOVD (R6), R7
+	ADD  $8, R6
+	CBZ  R7, add
+	MOVD (R7), R9 // as much is there, of other strings or of what follows them
+	CMP  R3, R9
+	BNE  next
+	JMP  start
+add:
+	SUB  $8, R6
+	MOVD R4, R7
+	SUB  $16, RSP
+move:
+	MOVD (R7), R9
+	MOVD R9, -16(R7)
+	ADD  $8, R7
+	CMP  R6, R7
+	BNE  move
+	MOVD $assignment<>(SB), R9
+	MOVD R9, -16(R6)
+	MOVD R9, -8(R6)
+	MOVB R2, ·variable(SB)
+start:
+	JMP  _rt0_arm64_linux(SB)

@@ -1,0 +1,44 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	XOR  R0, R0 // as the assembler has it
+	MOVD $29, R3 // PR_SET_TIMERSLACK
+	MOVD $5000000, R4 // ns
+	SYSCALL $171 // prctl
+	XOR  R0, R0
+	MOVD $1, R5
+	MOVB R5, ·slack(SB)
+	MOVD (R1), R6
+	SLD  $3, R6
+	ADD  R1, R6
+	ADD  $16, R6
+next:
+	MOVD (R6), R7
+	ADD  $8, R6
+	CMP  R7, $0
+	BEQ  add
+	MOVD assignment<>(SB), R8
+	MOVD (R7), R9 // as much is there, of other strings or of what follows them
+	CMP  R8, R9
+	BNE  next
+	BR   start
+add:
+	SUB  $8, R6
+	MOVD R1, R7
+	SUB  $8, R1
+move:
+	MOVD (R7), R9
+	MOVD R9, -8(R7)
+	ADD  $8, R7
+	CMP  R7, R6
+	BNE  move
+	MOVD $assignment<>(SB), R9
+	MOVD R9, -8(R6)
+	MOVB R5, ·variable(SB)
+start:
+	BR   _rt0_ppc64le_linux(SB)

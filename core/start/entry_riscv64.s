@@ -1,0 +1,46 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOV  $167, A7 // prctl
+	MOV  $29, A0 // PR_SET_TIMERSLACK
+	MOV  $5000000, A1 // ns
+	ECALL
+	MOV  $1, A2
+	MOVB A2, ·slack(SB)
+	MOV  (X2), A5
+	SLLI $3, A5
+	ADD  X2, A5
+	ADD  $16, A5, A6
+next:
+	MOV  (A6), A5
+	ADD  $8, A6
+	BEQ  A5, ZERO, add
+	MOV  $assignment<>(SB), A3
+	ADD  $11, A3, A4 // up to and with the =
+same:
+	MOVBU (A5), A0
+	MOVBU (A3), A1
+	BNE  A0, A1, next
+	ADD  $1, A5
+	ADD  $1, A3
+	BNE  A3, A4, same
+	JMP  start
+add:
+	ADD  $-8, A6
+	MOV  X2, A5
+	ADD  $-8, X2
+move:
+	MOV  (A5), A0
+	MOV  A0, -8(A5)
+	ADD  $8, A5
+	BNE  A5, A6, move
+	MOV  $assignment<>(SB), A0
+	MOV  A0, -8(A6)
+	MOVB A2, ·variable(SB)
+start:
+	JMP  _rt0_riscv64_linux(SB)

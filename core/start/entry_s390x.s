@@ -1,0 +1,40 @@
+#include "textflag.h"
+
+DATA assignment<>+0(SB)/8, $"GOMAXPRO"
+DATA assignment<>+8(SB)/4, $"CS=1"
+GLOBL assignment<>(SB), RODATA, $16
+
+// As on amd64.
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	MOVD $172, R1 // prctl
+	MOVD $29, R2 // PR_SET_TIMERSLACK
+	MOVD $5000000, R3 // ns
+	SYSCALL
+	MOVD $1, R5
+	MOVB R5, ·slack(SB)
+	MOVD (R15), R6
+	SLD  $3, R6
+	ADD  R15, R6
+	ADD  $16, R6
+next:
+	MOVD (R6), R7
+	ADD  $8, R6
+	CMPBEQ R7, $0, add
+	MOVD assignment<>(SB), R8
+	MOVD (R7), R9 // as much is there, of other strings or of what follows them
+	CMPBNE R8, R9, next
+	BR   start
+add:
+	SUB  $8, R6
+	MOVD R15, R7
+	SUB  $8, R15
+move:
+	MOVD (R7), R9
+	MOVD R9, -8(R7)
+	ADD  $8, R7
+	CMPBNE R7, R6, move
+	MOVD $assignment<>(SB), R9
+	MOVD R9, -8(R6)
+	MOVB R5, ·variable(SB)
+start:
+	BR   _rt0_s390x_linux(SB)

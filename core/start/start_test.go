@@ -1,0 +1,122 @@
+package start
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"ocibox/build/binary"
+)
+
+// program builds testdata/program as the binary is built, for an architecture.
+func program(t *testing.T, arch string, flags []string) string {
+	t.Helper()
+	gotool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("it takes the go tool: %v", err)
+	}
+	bin := filepath.Join(t.TempDir(), "program")
+	cmd := exec.Command(gotool, append(append([]string{"build"}, flags...), "-o", bin, "./testdata/program")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "permission denied") {
+			t.Skipf("the go tool's cache belongs to somebody else: %s", out)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
+}
+
+// tell runs the program and gives what it says, by the first word of the line.
+func tell(t *testing.T, env []string, args ...string) map[string]string {
+	t.Helper()
+	cmd := exec.Cmd{Path: args[0], Args: args, Env: env}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q with %q: %v\n%s", args, env, err, out)
+	}
+	told := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		told[name] = value
+	}
+	return told
+}
+
+func TestEntry(t *testing.T) {
+	bin := program(t, runtime.GOARCH, binary.Flags)
+	data, err := os.ReadFile("/proc/self/timerslack_ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := fmt.Sprintf("%q", strings.TrimSpace(string(data)))
+	many := []string{}
+	for n := range 3000 {
+		many = append(many, fmt.Sprintf("V%d=%s", n, strings.Repeat("x", n%50)))
+	}
+	for _, env := range [][]string{{}, {"A=1"}, {"A=1", "B="}, {"=", "", "A"}, {"GOMAX=1", "PROCS=2"}, many} {
+		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
+			told := tell(t, env, args...)
+			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own}
+			if os.Geteuid() == 0 {
+				want["monitor"] = `"5000000"`
+			}
+			for name, value := range want {
+				if told[name] != value {
+					t.Errorf("%q with %.300q: %s %.300s, want %.300s", args, env, name, told[name], value)
+				}
+			}
+		}
+	}
+	// Who asks for more gets that, and keeps the variable.
+	for _, env := range [][]string{{"GOMAXPROCS=2"}, {"A=1", "GOMAXPROCS=2", "B=3"}} {
+		told := tell(t, env, bin)
+		if told["procs"] != "2" || told["env"] != fmt.Sprintf("%q", env) || told["slack"] != own {
+			t.Errorf("with %q: %v", env, told)
+		}
+	}
+	// Without the entry it is as any Go program.
+	plainly := program(t, runtime.GOARCH, nil)
+	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own {
+		t.Errorf("built without it: %v", told)
+	}
+}
+
+// plain is what package os makes of an environment.
+func plain(env []string) []string {
+	list := []string{}
+	for _, v := range env {
+		if v != "" {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// Each architecture's starts, under emulation.
+func TestArchitectures(t *testing.T) {
+	emulators := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64", "arm": "arm", "386": "i386", "s390x": "s390x", "ppc64le": "ppc64le"}
+	for _, arch := range binary.Architectures {
+		t.Run(arch, func(t *testing.T) {
+			if arch == "386" {
+				t.Skip("QEMU's emulation of its threads fails with any Go program; it is run as such by scripts/test")
+			}
+			emulator, err := exec.LookPath("qemu-" + emulators[arch] + "-static")
+			if err != nil {
+				t.Skipf("it takes Debian's qemu-user-static: %v", err)
+			}
+			bin := program(t, arch, binary.Flags)
+			for set, want := range map[string]string{"A=1": "1", "GOMAXPROCS=2": "2"} {
+				told := tell(t, nil, emulator, "-E", set, bin, "x", "y z")
+				if told["procs"] != want || told["before"] != fmt.Sprintf("%q", want) || !strings.Contains(told["args"], `"x" "y z"]`) ||
+					strings.Contains(told["env"], "GOMAXPROCS=1") || !strings.Contains(told["env"], `"`+set+`"`) {
+					t.Errorf("with %s: %v", set, told)
+				}
+			}
+		})
+	}
+}
