@@ -14,7 +14,6 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/cgroup"
-	"ocibox/core/clone"
 	"ocibox/core/container"
 	"ocibox/core/fault"
 	"ocibox/core/leanjson"
@@ -144,7 +143,6 @@ func Run(std cli.Std, args []string) error {
 	// does, is the main thread's: core/seal has to execute on that.
 	goruntime.LockOSThread()
 	defer goruntime.UnlockOSThread()
-	clone.Reserve()
 	g := newGlobals()
 	if err := g.Parse(std, args); err != nil {
 		return err

@@ -88,7 +88,3 @@ func adviseHeap(advice int) {
 	// A child works as well with it.
 	_, _, _ = syscall.RawSyscall6(unix.SYS_MADVISE, from, region, uintptr(advice), 0, 0, 0)
 }
-
-// Reserve makes room on the stack for all that is to come, at once: it grows by
-// copies of what is there, which is little at first.
-func Reserve()

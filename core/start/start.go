@@ -14,6 +14,10 @@ import (
 	"runtime"
 )
 
+// room makes room on the stack for all that is to come, at once: it grows by
+// copies of what is there, which is little at first.
+func room()
+
 // What entry has done.
 var (
 	slack    bool // the first thread, and all that come from it, have another timer slack
@@ -24,6 +28,7 @@ var (
 // from here on, and the environment is as it was. The caller stays on that thread,
 // for what it starts to inherit this; other goroutines start no program.
 func Here() {
+	room()
 	runtime.LockOSThread()
 	if slack {
 		calm(0)
