@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/containerd/console v1.0.5
-	github.com/moby/sys/capability v0.5.0
 	github.com/moby/sys/user v0.5.0
 	github.com/opencontainers/runtime-spec v1.3.0
 	github.com/vishvananda/netlink v1.3.1

@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
 	"ocibox/core/cgroup"
 	"ocibox/core/container"
+	"ocibox/core/names"
 )
 
 // withoutCgroups are global options for containers that have no cgroup of their
@@ -536,9 +536,9 @@ func TestNestedCgroup(t *testing.T) {
 	inner := bundletest.New(t, bundletest.Root(t))
 	inner.Write(func(s *specs.Spec) { s.Process.Args = inner.Args("kernel", "/proc/self/cgroup") })
 	var all []string
-	for _, c := range capability.ListKnown() {
-		if has(t, int(c)) {
-			all = append(all, "CAP_"+strings.ToUpper(c.String()))
+	for n, name := range names.Capabilities {
+		if has(t, n) {
+			all = append(all, name)
 		}
 	}
 	outer.Write(func(s *specs.Spec) {

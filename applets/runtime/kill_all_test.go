@@ -9,10 +9,12 @@ import (
 	"ocibox/core/bundletest"
 )
 
-// pair runs a container of two processes that tell what signals they get.
-func pair(t *testing.T, u bundletest.User, pidNamespace bool) (*bundletest.Bundle, *bundletest.Cmd) {
+// pair runs, with these options of the runtime, a container of two processes that
+// tell what signals they get.
+func pair(t *testing.T, u bundletest.User, pidNamespace bool, globals ...string) (*bundletest.Bundle, *bundletest.Cmd) {
 	t.Helper()
 	b := bundletest.New(t, u)
+	b.Globals = globals
 	b.Write(func(s *specs.Spec) {
 		if !pidNamespace {
 			dropNS(s, specs.PIDNamespace)
@@ -51,10 +53,11 @@ func TestKillAll(t *testing.T) {
 	})
 }
 
-// What the init of a container without a pid namespace left behind.
+// What the init of a container without a pid namespace, and without a cgroup,
+// left behind.
 func TestKillAllOfStopped(t *testing.T) {
 	t.Parallel()
-	b, _ := pair(t, bundletest.Root(t), false)
+	b, _ := pair(t, bundletest.Root(t), false, withoutCgroups...)
 	known := false
 	editState(t, b, func(state map[string]any) { known = state["mountID"] != nil })
 	b.Must("kill", b.ID, "KILL")

@@ -5,13 +5,14 @@ package caps
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/moby/sys/capability"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/names"
 )
 
 // Set is a set of capabilities: bit n is capability n of capabilities(7).
@@ -25,9 +26,9 @@ type Sets struct{ Bounding, Effective, Permitted, Inheritable, Ambient Set }
 
 // Parse reads a name such as CAP_NET_RAW.
 func Parse(name string) (int, bool) {
-	for _, c := range capability.ListKnown() {
-		if strings.EqualFold("CAP_"+c.String(), name) {
-			return int(c), true
+	for n, c := range names.Capabilities {
+		if strings.EqualFold(c, name) {
+			return n, true
 		}
 	}
 	return 0, false
@@ -35,13 +36,18 @@ func Parse(name string) (int, bool) {
 
 // Names lists the set's capabilities in the kernel's order.
 func (s Set) Names() []string {
-	var names []string
+	var list []string
 	for n := range 64 {
-		if s&(1<<n) != 0 {
-			names = append(names, strings.ToUpper("CAP_"+capability.Cap(n).String()))
+		if s&(1<<n) == 0 {
+			continue
 		}
+		name := names.Capability(n)
+		if name == "" {
+			name = "CAP_" + strconv.Itoa(n)
+		}
+		list = append(list, name)
 	}
-	return names
+	return list
 }
 
 // Read makes sets of the names in a config.json. What the kernel does not
@@ -100,10 +106,15 @@ func Own() (have Set, last int, err error) {
 		return 0, 0, fmt.Errorf("capget: %w", err)
 	}
 	have = Set(data[0].Permitted) | Set(data[1].Permitted)<<32
-	for last = 0; last < 63; last++ {
-		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(last+1), 0, 0, 0); err != nil {
-			break
-		}
+	there := func(n int) bool {
+		_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+		return err == nil
+	}
+	// Most kernels have the last that was added, Linux 5.9.
+	for last = unix.CAP_CHECKPOINT_RESTORE; last > 0 && !there(last); last-- {
+	}
+	for last < 63 && there(last+1) {
+		last++
 	}
 	return have, last, nil
 }
@@ -142,9 +153,5 @@ func (s Sets) Apply(p *clone.Program) {
 
 // Known is every capability that has a name here.
 func Known() Set {
-	var s Set
-	for _, c := range capability.ListKnown() {
-		s |= 1 << c
-	}
-	return s
+	return All(len(names.Capabilities) - 1)
 }

@@ -30,6 +30,12 @@ func (g *Group) Remove() error {
 	return errors.Join(errs...)
 }
 
+// RemoveEmpty removes a group that is one directory with nothing in it, and says
+// whether it did.
+func (g *Group) RemoveEmpty() bool {
+	return !g.taken && g.Unit == "" && g.Unified != "" && len(g.Legacy) == 0 && unix.Rmdir(g.Unified) == nil
+}
+
 func remove(dir string) error {
 	for start, pause := time.Now(), time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err := removeTree(dir)

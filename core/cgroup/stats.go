@@ -2,7 +2,6 @@ package cgroup
 
 import (
 	"errors"
-	"io/fs"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -166,7 +165,7 @@ type reader struct {
 func (r *reader) text(file string) string {
 	data, err := files.Read(filepath.Join(r.dir, file))
 	// With pressure accounting off its files are there and cannot be read.
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errors.ErrUnsupported) && r.err == nil {
+	if err != nil && !gone(err) && !errors.Is(err, errors.ErrUnsupported) && r.err == nil {
 		r.err = fault.Op(err, "read the cgroup's figures")
 	}
 	return strings.TrimSpace(string(data))

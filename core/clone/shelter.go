@@ -3,11 +3,10 @@ package clone
 import (
 	"os"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"ocibox/core/proc"
 )
 
 // An Image is the running program in memory.
@@ -26,16 +25,32 @@ func OwnImage() *Image {
 		return nil
 	}
 	m := &Image{segments: ownSegments()}
-	stat, err := proc.ReadStat(os.Getpid())
-	if m.segments == nil || err != nil || stat == nil {
+	if m.segments == nil {
 		return nil
 	}
-	// In the order of struct prctl_mm_map, as numbers of fields of
-	// proc_pid_stat(5). The end of the heap is not among them.
-	for i, field := range [...]int{26, 27, 45, 46, 47, 47, 28, 48, 49, 50, 51} {
-		if m.args.addresses[i], err = stat.Address(field); err != nil {
-			return nil
+	strings, ok := startStrings()
+	if !ok {
+		return nil
+	}
+	// There is no heap of this kind: its end is its start still.
+	brk, _, errno := syscall.RawSyscall6(unix.SYS_BRK, 0, 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return nil
+	}
+	// In the order of struct prctl_mm_map: code, data, heap, an address of the
+	// stack's, arguments and environment.
+	a := &m.args.addresses
+	for i, s := range m.segments {
+		if s.prot&unix.PROT_EXEC != 0 {
+			a[0], a[1] = uint64(s.start), uint64(s.start+s.size)
 		}
+		if i == len(m.segments)-1 {
+			a[2], a[3] = uint64(s.start), uint64(s.start+s.size)
+		}
+	}
+	a[4], a[5], a[6] = uint64(brk), uint64(brk), uint64(strings[0])
+	for i, at := range strings {
+		a[7+i] = uint64(at)
 	}
 	m.args.n, m.args.page = uintptr(len(m.segments)), uintptr(os.Getpagesize())
 	return m
@@ -56,11 +71,41 @@ func (p *Program) Sheltered(m *Image, name string) Reg {
 	return r
 }
 
+// startStrings are the start and the end of the arguments, and those of the
+// environment, as the kernel has put them on the stack one after the other; false
+// if os.Args are not those any more.
+func startStrings() (at [4]uintptr, ok bool) {
+	if len(os.Args) == 0 {
+		return at, false
+	}
+	start := func(s string) uintptr { return uintptr(unsafe.Pointer(unsafe.StringData(s))) }
+	next := start(os.Args[0])
+	at[0] = next
+	for _, s := range os.Args {
+		// Package os has none for an empty one.
+		if len(s) > 0 && start(s) != next {
+			return at, false
+		}
+		next += uintptr(len(s)) + 1
+	}
+	at[1], at[2], at[3] = next, next, next
+	// The name of the file that was executed comes after them.
+	if vector, err := unix.Auxv(); err == nil {
+		for _, v := range vector {
+			if v[0] == atExecfn && v[1] > next {
+				at[3] = v[1]
+			}
+		}
+	}
+	return at, true
+}
+
 // Of the auxiliary vector, getauxval(3).
 const (
-	atPhdr  = 3
-	atPhent = 4
-	atPhnum = 5
+	atPhdr   = 3
+	atPhent  = 4
+	atPhnum  = 5
+	atExecfn = 31
 )
 
 // Kinds of program headers, elf(5).

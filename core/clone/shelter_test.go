@@ -58,7 +58,7 @@ func TestSheltered(t *testing.T) {
 	if strings.Contains(string(maps), self) || !strings.Contains(string(maps), other) {
 		t.Errorf("it has mapped\n%s", maps)
 	}
-	for _, name := range []string{"cmdline", "comm"} {
+	for _, name := range []string{"cmdline", "comm", "environ"} {
 		mine, err := os.ReadFile("/proc/self/" + name)
 		its, err2 := os.ReadFile(dir + name)
 		if err != nil || err2 != nil || !bytes.Equal(mine, its) {

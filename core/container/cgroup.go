@@ -28,6 +28,9 @@ func (c *Container) endCgroup() error {
 	if c.Cgroup == nil {
 		return nil
 	}
+	if c.Cgroup.RemoveEmpty() {
+		return nil
+	}
 	if err := c.Cgroup.Kill(); err != nil {
 		return fault.In(cgroupsPath, err)
 	}

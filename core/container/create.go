@@ -51,9 +51,9 @@ type Options struct {
 	// Steps, if not nil, gets the plan's steps before they are carried out.
 	Steps io.Writer
 
-	notifyFolder string // absolute
-	image        *clone.Image
-	exe          *os.File // that the child executes from, with image, or nil
+	notifyFolder string       // absolute
+	image        *clone.Image // of the running program, where the child executes from another file
+	exe          int          // descriptor of what the child executes from, where there is an image
 }
 
 // attempt is a container in the making. Its undo list takes back, in reverse,
@@ -215,7 +215,7 @@ func (o *Options) seal(s *specs.Spec) (err error) {
 		o.image = clone.OwnImage()
 		return o.image != nil
 	}
-	if o.exe, err = o.Program.Seal(ownUIDs(s), func() bool { return ownPids && image() }); o.exe == nil {
+	if o.exe, err = o.Program.Seal(ownUIDs(s), func() bool { return ownPids && image() }); o.exe < 0 {
 		o.image = nil
 	}
 	return err
@@ -236,8 +236,8 @@ func ownUIDs(s *specs.Spec) []specs.LinuxIDMapping {
 
 func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
 	a := &attempt{Options: o, spec: spec, plan: p, agent: -1}
-	if o.exe != nil {
-		a.close = append(a.close, func() { o.exe.Close() })
+	if o.image != nil {
+		a.close = append(a.close, func() { unix.Close(o.exe) })
 	}
 	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a

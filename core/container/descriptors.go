@@ -18,8 +18,8 @@ func (a *attempt) descriptors() ([]clone.FD, error) {
 		fds = append(fds, clone.FD{Reg: r, FD: fd})
 		a.close = append(a.close, func() { unix.Close(fd) })
 	}
-	if a.exe != nil {
-		fds = append(fds, clone.FD{Reg: a.plan.Exe, FD: int(a.exe.Fd())})
+	if a.image != nil {
+		fds = append(fds, clone.FD{Reg: a.plan.Exe, FD: a.exe})
 	}
 	for _, j := range a.plan.Joins {
 		fd, err := namespace.Open(j.Path, j.Kind)

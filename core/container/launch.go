@@ -225,7 +225,10 @@ func (a *attempt) record() error {
 	if err != nil {
 		return err
 	}
-	a.c.Pid, a.c.StartTime, a.c.MountID = a.proc.Pid, start, namespace.MountID(a.proc.Pid)
+	a.c.Pid, a.c.StartTime = a.proc.Pid, start
+	if kind := own(a.spec); a.c.Cgroup == nil && kind != nil && kind.Flag == unix.CLONE_NEWNS {
+		a.c.MountID = namespace.MountID(a.proc.Pid)
+	}
 	if err := a.writePid(); err != nil {
 		return err
 	}

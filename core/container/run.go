@@ -48,6 +48,10 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	if !o.Foreground {
 		return 0, a.undone(a.untilReady())
 	}
+	take, err := a.c.lend()
+	if err != nil {
+		return 0, a.undone(err)
+	}
 	relayed := a.relayNotify(false)
 	if status, err = a.attend(); err != nil {
 		return 0, err
@@ -58,7 +62,9 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	if keep {
 		return status, nil
 	}
-	if err := s.delete(o.ID, false, a.spec); !errors.Is(err, ErrUnknown) {
+	if err := take(); err == nil {
+		return status, s.discard(a.c, a.spec)
+	} else if !errors.Is(err, ErrUnknown) {
 		return status, err
 	}
 	return status, nil // somebody else has deleted it
@@ -85,7 +91,6 @@ func (a *attempt) poststart() error {
 // attend relays the terminal and the signals until the process has ended.
 func (a *attempt) attend() (int, error) {
 	a.letGo()
-	a.c.Unlock()
 	if err := a.Signals.Catch(false, unix.SIGCHLD); err != nil {
 		return 0, err
 	}

@@ -58,7 +58,8 @@ func (s Store) warn(text string) {
 type Container struct {
 	State
 	dir    string
-	folder *os.File // holds the lock
+	locked bool
+	folder int // holds the lock while it is locked
 }
 
 const (
@@ -130,41 +131,54 @@ func (s Store) make(id string) (*Container, error) {
 // lock waits until nobody else has the container's folder. The cause of the
 // error is ErrUnknown if it is not there, or not there any more.
 func (c *Container) lock() error {
-	f, err := os.Open(c.dir)
+	fd, err := files.Open(c.dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return unknown(c.dir)
 	}
 	if err != nil {
 		return fault.Op(err, "open the container's state folder")
 	}
+	if err := c.lockFolder(fd); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	c.locked, c.folder = true, fd
+	return nil
+}
+
+// lockFolder waits until nobody else has the lock on the open folder.
+func (c *Container) lockFolder(fd int) (err error) {
 	for {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
+		if err = unix.Flock(fd, unix.LOCK_EX); err != unix.EINTR {
 			break
 		}
 	}
 	if err != nil {
-		f.Close()
 		return fault.Op(err, "lock %s", c.dir)
 	}
 	// Who had the lock may have removed the folder, and a third made another
 	// of that name.
-	mine, err := f.Stat()
-	if err == nil {
-		var there os.FileInfo
-		if there, err = os.Stat(c.dir); err == nil && !os.SameFile(mine, there) {
-			err = fs.ErrNotExist
-		}
+	var mine, there unix.Stat_t
+	if err = unix.Fstat(fd, &mine); err == nil {
+		err = unix.Stat(c.dir, &there)
 	}
-	if err != nil {
-		f.Close()
-		if errors.Is(err, fs.ErrNotExist) {
-			return unknown(c.dir)
-		}
+	switch {
+	case err == unix.ENOENT || err == nil && (mine.Ino != there.Ino || mine.Dev != there.Dev):
+		return unknown(c.dir)
+	case err != nil:
 		return fault.Op(err, "look at %s", c.dir)
 	}
-	c.folder = f
 	return nil
+}
+
+// lend lets others change the container until take is called, which fails with
+// ErrUnknown if one has deleted it. Nobody else writes its state.
+func (c *Container) lend() (take func() error, err error) {
+	fd := c.folder
+	if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
+		return nil, fault.Op(err, "unlock %s", c.dir)
+	}
+	return func() error { return c.lockFolder(fd) }, nil
 }
 
 // unknown is the error about a container of which there is no folder.
@@ -175,9 +189,9 @@ func unknown(dir string) error {
 
 // Unlock lets others change the container.
 func (c *Container) Unlock() {
-	if c.folder != nil {
-		c.folder.Close()
-		c.folder = nil
+	if c.locked {
+		unix.Close(c.folder)
+		c.locked = false
 	}
 }
 
@@ -221,7 +235,7 @@ func (s Store) Lock(id string) (*Container, error) {
 		locked.Unlock()
 		return nil, err
 	}
-	c.folder = locked.folder
+	c.locked, c.folder = true, locked.folder
 	return c, nil
 }
 
@@ -272,7 +286,7 @@ func (c *Container) keep(config []byte) error {
 // is ErrUnknown if somebody deletes the container meanwhile.
 func (c *Container) Spec() (*specs.Spec, error) {
 	s, _, err := bundle.LoadFile(filepath.Join(c.dir, bundle.ConfigName))
-	if errors.Is(err, fs.ErrNotExist) && c.folder == nil {
+	if errors.Is(err, fs.ErrNotExist) && !c.locked {
 		// Whoever deletes it has it locked up to the end.
 		locked := &Container{dir: c.dir}
 		if lockErr := locked.lock(); lockErr != nil {
@@ -285,6 +299,13 @@ func (c *Container) Spec() (*specs.Spec, error) {
 
 // remove takes the container's folder away.
 func (c *Container) remove() error {
+	// Mostly there is nothing else in it.
+	for _, name := range [...]string{bundle.ConfigName, stateFile} {
+		_ = unix.Unlink(filepath.Join(c.dir, name)) // what is left, and why, is told below
+	}
+	if unix.Rmdir(c.dir) == nil {
+		return nil
+	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fault.Op(err, "remove the state of %s", c.ID)
 	}

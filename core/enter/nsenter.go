@@ -216,12 +216,12 @@ func (j *joiner) seal(pid *space) error {
 		}
 		return image != nil
 	})
-	if err != nil || exe == nil {
+	if err != nil || exe < 0 {
 		return err
 	}
 	r := j.p.Sheltered(image, "exe")
-	j.fds = append(j.fds, clone.FD{Reg: r, FD: int(exe.Fd())})
-	j.close = append(j.close, func() { exe.Close() })
+	j.fds = append(j.fds, clone.FD{Reg: r, FD: exe})
+	j.close = append(j.close, func() { unix.Close(exe) })
 	return nil
 }
 

@@ -6,8 +6,6 @@ package names
 import (
 	"strconv"
 	"strings"
-
-	"github.com/moby/sys/capability"
 )
 
 // Set is the names that one kind of argument is made of: one of several values,
@@ -162,11 +160,20 @@ func or(b []byte) []byte {
 
 // Capability is the name of capability n of capabilities(7), "" if it has none.
 func Capability(n int) string {
-	name := capability.Cap(n).String()
-	if name == "unknown" {
+	if n < 0 || n >= len(Capabilities) {
 		return ""
 	}
-	return strings.ToUpper("cap_" + name)
+	return Capabilities[n]
+}
+
+// Capabilities are the names by number, linux/capability.h, as of Linux 5.9.
+var Capabilities = [...]string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
+	"CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
+	"CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
+	"CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP",
+	"CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
+	"CAP_CHECKPOINT_RESTORE",
 }
 
 // number is v as C's %#x has it.

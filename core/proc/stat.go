@@ -79,14 +79,6 @@ func (s *Stat) Number(field int) int {
 // the pid it names a process for good.
 func (s *Stat) StartTime() (uint64, error) { return strconv.ParseUint(s.fields[Start-state], 10, 64) }
 
-// Address is a field that does not go into an int everywhere.
-func (s *Stat) Address(field int) (uint64, error) {
-	if len(s.fields) <= field-state {
-		return 0, unix.EINVAL
-	}
-	return strconv.ParseUint(s.fields[field-state], 10, 64)
-}
-
 // Ended says whether the process is a zombie.
 func (s *Stat) Ended() bool { return s.fields[0] == "Z" || s.fields[0] == "X" }
 

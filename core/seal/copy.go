@@ -2,15 +2,15 @@ package seal
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 )
 
 // A sealed program is one of two things, and says so itself.
@@ -32,9 +32,7 @@ const ownMount = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSYMFOLLOW
 // Of the flags in statfs(2).
 const stNosymfollow = 0x2000
 
-func sealed(f *os.File) (bool, error) {
-	defer runtime.KeepAlive(f)
-	fd := int(f.Fd())
+func sealed(fd int) (bool, error) {
 	// Files without seals say EINVAL, those of a tmpfs that they cannot have any.
 	if has, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err == nil && has&seals == seals {
 		return true, nil
@@ -56,70 +54,71 @@ func sealed(f *os.File) (bool, error) {
 
 // copyOf makes what to execute instead of exe: the mount, which is made twice as fast,
 // or where the caller may not mount, or not from there, the memfd.
-func copyOf(exe *os.File) (*os.File, error) {
-	if f, err := mount(exe); err == nil {
-		return f, nil
+func copyOf(exe int) (int, error) {
+	if fd, err := mount(exe); err == nil {
+		return fd, nil
 	}
 	return memfd(exe)
 }
 
-func mount(exe *os.File) (*os.File, error) {
-	fd, err := unix.OpenTree(int(exe.Fd()), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+func mount(exe int) (int, error) {
+	fd, err := unix.OpenTree(exe, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	f := os.NewFile(uintptr(fd), selfExe)
 	attr := unix.MountAttr{Attr_set: ownMount, Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		f.Close()
-		return nil, err
+		unix.Close(fd)
+		return -1, err
 	}
-	return f, nil
+	return fd, nil
 }
 
 // mounted is the file by the mount, opened for reading: the mount is in no mount
 // namespace any more.
-func mounted(exe *os.File) (*os.File, error) {
+func mounted(exe int) (int, error) {
 	tree, err := mount(exe)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	defer tree.Close()
-	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", tree.Fd()))
+	defer unix.Close(tree)
+	fd, err := files.Open(path(tree), unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	if ok, err := sealed(f); err != nil || !ok {
-		f.Close()
-		return nil, fault.Op(err, "the mount of %s can be written to", selfExe)
+	if ok, err := sealed(fd); err != nil || !ok {
+		unix.Close(fd)
+		return -1, fault.Op(err, "the mount of %s can be written to", selfExe)
 	}
-	return f, nil
+	return fd, nil
 }
 
-func memfd(exe *os.File) (*os.File, error) {
+// path leads to what a descriptor of this process refers to.
+func path(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
+
+func memfd(exe int) (int, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := unix.MemfdCreate("ocibox", flags|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
 		fd, err = unix.MemfdCreate("ocibox", flags)
 	}
 	if err != nil {
-		return nil, refused(fault.Op(err, "make a copy of %s in memory", selfExe))
+		return -1, refused(fault.Op(err, "make a copy of %s in memory", selfExe))
 	}
-	f := os.NewFile(uintptr(fd), selfExe)
-	if err := fill(f, exe); err != nil {
-		f.Close()
-		return nil, fault.Op(err, "copy %s into memory", selfExe)
+	if err := fill(fd, exe); err != nil {
+		unix.Close(fd)
+		return -1, fault.Op(err, "copy %s into memory", selfExe)
 	}
-	return f, nil
+	return fd, nil
 }
 
-func fill(f, exe *os.File) error {
-	st, err := exe.Stat()
-	if err != nil {
+func fill(fd, exe int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(exe, &st); err != nil {
 		return err
 	}
-	for left := st.Size(); left > 0; {
-		n, err := unix.Sendfile(int(f.Fd()), int(exe.Fd()), nil, int(min(left, 1<<30)))
+	for left := st.Size; left > 0; {
+		n, err := unix.Sendfile(fd, exe, nil, int(min(left, 1<<30)))
 		if err != nil {
 			return err
 		}
@@ -128,7 +127,7 @@ func fill(f, exe *os.File) error {
 		}
 		left -= int64(n)
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
 	return err
 }
 

@@ -7,8 +7,6 @@
 package seal
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"syscall"
@@ -18,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/files"
 	"ocibox/core/idmap"
 )
 
@@ -41,56 +40,56 @@ const selfExe = "/proc/self/exe"
 // if there is none or they are not known.
 //
 // If child, which is asked where the file has to be sealed, says so, it may also
-// return a file for the child to execute from, clone.Program.Sheltered, which
+// return a descriptor of a file for the child to execute from, clone.Program.Sheltered, which
 // costs less. Who began
 // the program is then not protected: to be used where the container has a pid
 // namespace of its own, so that none of its processes sees another one than its
 // init and those that join it. What it could look at through a procfs of the
 // host's it has already: the kernel lets nobody follow a process's exe who could
 // not follow its root, proc_pid_link(5), and so to the file itself.
-func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (*os.File, error) {
+func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(selfExe, &st); err != nil {
-		return nil, fault.Op(err, "look at %s", selfExe)
+		return -1, fault.Op(err, "look at %s", selfExe)
 	}
 	if beyond(&st, uids) {
-		return nil, nil
+		return -1, nil
 	}
-	exe, err := os.Open(selfExe)
+	exe, err := files.Open(selfExe, unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, fault.Op(err, "open %s", selfExe)
+		return -1, fault.Op(err, "open %s", selfExe)
 	}
-	defer exe.Close()
+	defer unix.Close(exe)
 	if ok, err := sealed(exe); err != nil {
-		return nil, err
+		return -1, err
 	} else if ok {
-		return nil, p.rename()
+		return -1, p.rename()
 	}
 	if child() {
-		if f, err := mounted(exe); err == nil {
-			return f, nil
+		if fd, err := mounted(exe); err == nil {
+			return fd, nil
 		}
 	}
-	file, err := copyOf(exe)
+	fd, err := copyOf(exe)
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	defer file.Close()
+	defer unix.Close(fd)
 	// It would be executed again and again.
-	if ok, err := sealed(file); err != nil {
-		return nil, err
+	if ok, err := sealed(fd); err != nil {
+		return -1, err
 	} else if !ok {
-		return nil, fault.Op(nil, "seal %s: the copy can be written to", selfExe)
+		return -1, fault.Op(nil, "seal %s: the copy can be written to", selfExe)
 	}
 	if p.Before != nil {
 		if err := p.Before(); err != nil {
-			return nil, err
+			return -1, err
 		}
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
-	err = syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), p.Args, p.Env)
-	return nil, fault.Op(err, "execute a sealed copy of %s", selfExe)
+	err = syscall.Exec(path(fd), p.Args, p.Env)
+	return -1, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }
 
 // beyond says that no process of a user namespace with these uids can write to

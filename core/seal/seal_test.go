@@ -202,7 +202,7 @@ func TestSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := sealed(exe); ok || err != nil {
+	if ok, err := sealed(int(exe.Fd())); ok || err != nil {
 		t.Errorf("the program's own file: %v, %v", ok, err)
 	}
 	exe.Close()
@@ -217,22 +217,22 @@ func TestSealed(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name string
-		make func(*os.File) (*os.File, error)
+		make func(int) (int, error)
 		why  error
 	}{{"mount", mount, unix.EROFS}, {"memfd", memfd, unix.EPERM}} {
 		t.Run(row.name, func(t *testing.T) {
-			f, err := row.make(exe)
+			fd, err := row.make(int(exe.Fd()))
 			if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
 				t.Skip("a plain user may not mount")
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close()
-			if ok, err := sealed(f); !ok || err != nil {
+			defer unix.Close(fd)
+			if ok, err := sealed(fd); !ok || err != nil {
 				t.Errorf("sealed: %v, %v", ok, err)
 			}
-			path := fmt.Sprintf("/proc/self/fd/%d", f.Fd())
+			path := path(fd)
 			w, err := os.OpenFile(path, os.O_RDWR, 0)
 			if err == nil {
 				_, err = w.Write([]byte("x"))
@@ -260,7 +260,7 @@ func TestNotSealed(t *testing.T) {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := sealed(f); ok || err != nil {
+	if ok, err := sealed(fd); ok || err != nil {
 		t.Errorf("a memfd that can be written to: %v, %v", ok, err)
 	}
 	if os.Geteuid() != 0 {
@@ -275,7 +275,7 @@ func TestNotSealed(t *testing.T) {
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := sealed(bind); ok || err != nil {
+	if ok, err := sealed(tree); ok || err != nil {
 		t.Errorf("a read-only bind mount as others make it: %v, %v", ok, err)
 	}
 }
