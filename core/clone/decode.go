@@ -32,7 +32,7 @@ func (l *Linked) Explain() []Line {
 		if in.op == opReport {
 			continue
 		}
-		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, i.nargs), Wait: -1}
+		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, int(i.nargs)), Wait: -1}
 		if c := describeCall(in.nr); in.op == opCall && c != nil {
 			line.Call = c.name
 		}
@@ -371,7 +371,7 @@ func (p *Program) brief(i *Insn) string {
 	switch i.op {
 	case opOpen:
 		name = "open"
-		str(i.args[1])
+		str(i.arg(1))
 	case opStat, opOwner:
 		name = "statx"
 	case opAmbient:
@@ -392,15 +392,15 @@ func (p *Program) brief(i *Insn) string {
 		name = "prctl"
 	case opSpawn:
 		name = "spawn"
-		str(i.args[0])
+		str(i.arg(0))
 	case opExec:
 		// execvp(3) is told one name; the first path may only be one try.
 		name = "execve"
-		argv := p.word(i.args[1].v)
+		argv := p.word(i.arg(1).v)
 		str(Arg{argData, argv})
 	case opFind:
 		name = "faccessat"
-		str(i.args[1])
+		str(i.arg(1))
 	case opCall:
 		c := describeCall(i.nr)
 		if c == nil {
@@ -411,7 +411,7 @@ func (p *Program) brief(i *Insn) string {
 			sep = "="
 		}
 		for n, kind := range strings.Fields(c.args) {
-			a := i.args[n]
+			a := i.arg(n)
 			switch {
 			case kind == "str" && a.kind == argData:
 				str(a)

@@ -78,7 +78,8 @@ func (p *Program) Link() (*Linked, error) {
 		for n, e := range i.ignore {
 			in.ignore[n] = uint32(e)
 		}
-		for n, a := range i.args {
+		for n := range i.words {
+			a := i.arg(n)
 			in.arg[n] = a.v
 			switch a.kind {
 			case argReg:

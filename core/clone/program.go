@@ -51,19 +51,23 @@ type Step struct {
 }
 
 // An Insn is one instruction of a Program that is being built.
+// There are some 200 in a container's program: it is kept small.
 type Insn struct {
-	op     uint32
 	nr     uintptr
-	args   [6]Arg
-	nargs  int
+	words  [6]uintptr // of the arguments
+	value  uintptr
+	op     uint32
+	step   uint32
 	save   Reg
 	cond   Reg
-	negate bool
-	value  uintptr
 	log    Reg
-	ignore [3]unix.Errno
-	step   int
+	ignore [3]uint16 // errnos
+	kinds  [6]argKind
+	nargs  uint8
+	negate bool
 }
+
+func (i *Insn) arg(n int) Arg { return Arg{i.kinds[n], i.words[n]} }
 
 // Save keeps the result in r.
 //
@@ -74,7 +78,12 @@ func (i *Insn) Save(r Reg) *Insn { i.save = r; return i }
 // register that takes the result then holds the errno's negative.
 //
 //go:noinline
-func (i *Insn) Ignore(errs ...unix.Errno) *Insn { copy(i.ignore[:], errs); return i }
+func (i *Insn) Ignore(errs ...unix.Errno) *Insn {
+	for n, e := range errs {
+		i.ignore[n] = uint16(e)
+	}
+	return i
+}
 
 // If makes the instruction run only if r holds v.
 func (i *Insn) If(r Reg, v uintptr) *Insn { i.cond, i.value, i.negate = r, v, false; return i }
@@ -99,6 +108,7 @@ type Program struct {
 
 	steps   []Step
 	code    []*Insn
+	free    []Insn // memory for the next ones
 	data    []byte
 	fixups  []uintptr // offsets in data of words that hold an offset in data
 	regs    []string
@@ -112,9 +122,18 @@ type Program struct {
 	strs    map[string]uintptr
 }
 
+// What there is room for at first.
+const (
+	someInsns = 64
+	someRegs  = 64
+	someData  = 8 << 10
+)
+
 // New returns an empty program.
 func New() *Program {
-	p := &Program{regs: []string{""}, steps: []Step{{}}, strs: map[string]uintptr{}, data: make([]byte, 8)}
+	// With room for what most need: to grow is to touch memory anew.
+	p := &Program{regs: make([]string, 1, someRegs), steps: make([]Step, 1, someInsns), code: make([]*Insn, 0, 3*someInsns),
+		strs: make(map[string]uintptr, someInsns), data: make([]byte, 8, someData)}
 	p.Sync = p.Inherit("sync")
 	return p
 }
@@ -258,8 +277,15 @@ type guard struct {
 }
 
 func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
-	i := &Insn{op: op, nr: nr, nargs: len(args), step: len(p.steps) - 1}
-	copy(i.args[:], args)
+	if len(p.free) == 0 {
+		p.free = make([]Insn, someInsns)
+	}
+	i := &p.free[0]
+	p.free = p.free[1:]
+	i.op, i.nr, i.nargs, i.step = op, nr, uint8(len(args)), uint32(len(p.steps)-1)
+	for n, a := range args {
+		i.kinds[n], i.words[n] = a.kind, a.v
+	}
 	if p.guard != nil {
 		i.cond, i.value, i.negate = p.guard.reg, p.guard.value, p.guard.negate
 	}

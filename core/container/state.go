@@ -276,10 +276,10 @@ func (c *Container) save() error {
 	return files.Replace(filepath.Join(c.dir, stateFile), data, 0o600)
 }
 
-// keep writes config.json next to state.json. What is changed in the bundle's
+// keep writes config.json next to where state.json will be. What is changed in the bundle's
 // from here on does not affect the container (runtime.md, "Lifecycle").
 func (c *Container) keep(config []byte) error {
-	return files.Replace(filepath.Join(c.dir, bundle.ConfigName), config, 0o600)
+	return files.Create(filepath.Join(c.dir, bundle.ConfigName), config)
 }
 
 // Spec is the config.json that the container was created from. The error's cause

@@ -76,6 +76,34 @@ func Replace(path string, data []byte, mode os.FileMode) error {
 	return fault.Op(err, "write %s", path)
 }
 
+// Create writes a file that is not there yet, for its owner alone. Who reads it
+// meanwhile may see a part of it.
+func Create(path string, data []byte) error {
+	fd, err := Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, ownerOnly)
+	if err != nil {
+		return fault.Op(err, "write %s", path)
+	}
+	defer unix.Close(fd)
+	if err := writeAll(fd, data); err != nil {
+		return fault.Op(err, "write %s", path)
+	}
+	return nil
+}
+
+// ownerOnly is the mode that files are made with.
+const ownerOnly = 0o600
+
+func writeAll(fd int, data []byte) error {
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		data = data[max(n, 0):]
+	}
+	return nil
+}
+
 // write writes a new file beside path, and gives its name.
 func write(path string, data []byte, mode os.FileMode) (name string, err error) {
 	dir, base := filepath.Split(path)
@@ -83,17 +111,13 @@ func write(path string, data []byte, mode os.FileMode) (name string, err error) 
 	for n := 0; fd < 0; n++ {
 		// One that was killed may have left its own.
 		name = fmt.Sprintf("%s.%s.%d.%d", dir, base, os.Getpid(), n)
-		if fd, err = Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600); err != nil && !os.IsExist(err) {
+		if fd, err = Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, ownerOnly); err != nil && !os.IsExist(err) {
 			return "", err
 		}
 	}
 	defer unix.Close(fd)
-	for len(data) > 0 {
-		n, err := unix.Write(fd, data)
-		if err != nil && err != unix.EINTR {
-			return name, err
-		}
-		data = data[max(n, 0):]
+	if err := writeAll(fd, data); err != nil || mode == ownerOnly {
+		return name, err
 	}
 	return name, unix.Fchmod(fd, uint32(mode.Perm()))
 }

@@ -45,6 +45,33 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+// Create makes no file of what is there, nor through a link.
+func TestCreate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := Create(path, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "new" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "other"), link); err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []string{path, link, dir, filepath.Join(dir, "none", "file")} {
+		if err := Create(there, []byte("newer")); err == nil {
+			t.Errorf("%s was made", there)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("made besides: %v, %v", entries, err)
+	}
+}
+
 // What is read is all of a file, whatever it says of its size, or the part that
 // was asked for.
 func TestRead(t *testing.T) {

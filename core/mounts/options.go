@@ -168,10 +168,13 @@ func split(options []string) []string {
 	return words
 }
 
+// recursive says whether w is the name with an r before it.
+func recursive(w, name string) bool { return len(w) == len(name)+1 && w[0] == 'r' && w[1:] == name }
+
 func (o *Options) attr(w string) bool {
 	for _, a := range attrWords {
 		to := &o.Attr
-		if w == "r"+a.name {
+		if recursive(w, a.name) {
 			to = &o.RecAttr
 		} else if w != a.name {
 			continue
@@ -185,7 +188,7 @@ func (o *Options) attr(w string) bool {
 
 func (o *Options) prop(w string) bool {
 	for _, p := range propWords {
-		if w == p.name || w == "r"+p.name {
+		if w == p.name || recursive(w, p.name) {
 			o.Prop = append(o.Prop, Prop{p.set, w != p.name})
 			return true
 		}

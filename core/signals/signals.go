@@ -6,6 +6,7 @@ package signals
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -65,17 +66,15 @@ const (
 // Catch has signals come to the pipe from now on, all but those that the process
 // was told to ignore (nohup, a shell's background job) if ignored says so.
 func (p *Pipe) Catch(ignored bool, signals ...unix.Signal) error {
+	p.replace = slices.Grow(p.replace, len(signals))
 	for _, s := range signals {
-		var old sigaction
-		if err := rtSigaction(s, nil, &old); err != nil {
-			return err
-		}
-		if ignored && old.handler == sigIgn {
-			continue
-		}
 		act := sigaction{handler: handlers[0], flags: saSiginfo | saOnstack | saRestart}
+		var old sigaction
 		switch s {
 		case unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV:
+			if err := rtSigaction(s, nil, &old); err != nil {
+				return err
+			}
 			// Those that the kernel sends are the Go runtime's.
 			if old.handler <= sigIgn {
 				continue
@@ -87,8 +86,14 @@ func (p *Pipe) Catch(ignored bool, signals ...unix.Signal) error {
 			act.flags |= saRestorer
 			act.restorer = handlers[2]
 		}
-		if err := rtSigaction(s, &act, nil); err != nil {
+		if err := rtSigaction(s, &act, &old); err != nil {
 			return err
+		}
+		if ignored && old.handler == sigIgn {
+			if err := rtSigaction(s, &old, nil); err != nil {
+				return err
+			}
+			continue
 		}
 		p.replace = append(p.replace, replaced{s, old})
 	}
