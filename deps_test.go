@@ -19,8 +19,6 @@ var modules = map[string]string{
 	"github.com/opencontainers/runtime-spec": "the only model of config.json, state and features",
 	"github.com/containerd/console":          "raw mode and size of the caller's terminal",
 	"github.com/moby/sys/user":               "/etc/passwd and /etc/subuid",
-	"github.com/vishvananda/netlink":         "rtnetlink messages: its package nl",
-	"github.com/vishvananda/netns":           "nl needs it",
 }
 
 // heavy are packages that must not come in, and what for they would.
