@@ -5,13 +5,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
 	"ocibox/core/fault"
 	"ocibox/core/link"
 	"ocibox/core/netns"
+	"ocibox/core/rtnl"
 )
 
 // link is "ip link".
@@ -220,7 +220,7 @@ func (c *command) readLinkWord(s *linkSpec, what, value string) error {
 		s.grouped = true
 		s.AddUint32(unix.IFLA_GROUP, g)
 	case "addrgenmode":
-		var mode, inet6 link.Attrs
+		var mode, inet6 rtnl.Attrs
 		for i, name := range genModes {
 			if name == value {
 				mode.AddNumber(unix.IFLA_INET6_ADDR_GEN_MODE, 1, uint64(i))
@@ -337,11 +337,11 @@ func (c *command) checkHardware(s *linkSpec) error {
 // addKind adds the type and its options.
 func (c *command) addKind(s *linkSpec) error {
 	name, slave := strings.CutSuffix(s.kind, "_slave")
-	kindAttr, dataAttr := uint16(nl.IFLA_INFO_KIND), uint16(nl.IFLA_INFO_DATA)
+	kindAttr, dataAttr := uint16(unix.IFLA_INFO_KIND), uint16(unix.IFLA_INFO_DATA)
 	if slave {
-		kindAttr, dataAttr = nl.IFLA_INFO_SLAVE_KIND, nl.IFLA_INFO_SLAVE_DATA
+		kindAttr, dataAttr = unix.IFLA_INFO_SLAVE_KIND, unix.IFLA_INFO_SLAVE_DATA
 	}
-	var info link.Attrs
+	var info rtnl.Attrs
 	info.Add(kindAttr, []byte(name))
 	if k := kindOf(s.kind); k != nil {
 		data, err := c.readOptions(k, s.options)
@@ -369,7 +369,7 @@ func (c *command) linkProperty(w *words) error {
 		return bad("%q is neither add nor del", word)
 	}
 	l := &link.Link{}
-	var names link.Attrs
+	var names rtnl.Attrs
 	device := ""
 	for w.more() {
 		word := w.word()

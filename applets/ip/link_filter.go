@@ -4,12 +4,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
 	"ocibox/core/fault"
 	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // linkFilter is what a list is to be of.
@@ -41,7 +41,7 @@ func (f *linkFilter) matches(l *link.Link) bool {
 	switch {
 	case f.index != 0 && f.index != l.Index, f.up && l.Flags&unix.IFF_UP == 0, f.grouped && l.Get(unix.IFLA_GROUP) != nil && f.group != group:
 	case f.master != 0 && f.master != master, f.free && master != 0:
-	case f.kind != "" && info.String(nl.IFLA_INFO_KIND) != f.kind, f.slave != "" && info.String(nl.IFLA_INFO_SLAVE_KIND) != f.slave:
+	case f.kind != "" && info.String(unix.IFLA_INFO_KIND) != f.kind, f.slave != "" && info.String(unix.IFLA_INFO_SLAVE_KIND) != f.slave:
 	case f.label != "" && (f.family == unix.AF_UNSPEC || f.family == unix.AF_PACKET) && !glob(f.label, l.Name()):
 	default:
 		return true
@@ -177,7 +177,7 @@ func (c *command) linkList(w *words, addresses bool) error {
 		}
 	} else {
 		// With no family of their own, as of ip link, devices are told of whole.
-		var of link.Attrs
+		var of rtnl.Attrs
 		if f.master != 0 {
 			of.AddUint32(unix.IFLA_MASTER, f.master)
 		}
@@ -185,8 +185,8 @@ func (c *command) linkList(w *words, addresses bool) error {
 			of.AddUint32(unix.IFLA_MASTER, ^uint32(0)) // as the kernel's link_master_filtered has it
 		}
 		if f.kind != "" {
-			var info link.Attrs
-			info.Add(nl.IFLA_INFO_KIND, []byte(f.kind))
+			var info rtnl.Attrs
+			info.Add(unix.IFLA_INFO_KIND, []byte(f.kind))
 			of.AddNested(unix.IFLA_LINKINFO, info)
 		}
 		family := c.family

@@ -6,10 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // Words that stand for numbers.
@@ -51,8 +50,8 @@ func (k *kind) option(word string) *option {
 
 // readOptions reads the words behind a type into what stands in its place in
 // the message.
-func (c *command) readOptions(k *kind, w *words) (link.Attrs, error) {
-	var data link.Attrs
+func (c *command) readOptions(k *kind, w *words) (rtnl.Attrs, error) {
+	var data rtnl.Attrs
 	for w.more() {
 		word := w.word()
 		o := k.option(word)
@@ -62,7 +61,7 @@ func (c *command) readOptions(k *kind, w *words) (link.Attrs, error) {
 		case o.form == presence:
 			data.Add(o.attr, nil)
 			continue
-		case o.attr == nl.VETH_INFO_PEER && k.name == "veth":
+		case o.attr == rtnl.VETH_INFO_PEER && k.name == "veth":
 			peer := &linkSpec{peer: true}
 			if err := c.readLink(peer, w); err != nil {
 				return nil, err
@@ -98,7 +97,7 @@ func (c *command) readOptions(k *kind, w *words) (link.Attrs, error) {
 }
 
 // readValue reads the value of an option without code of its own.
-func readValue(data *link.Attrs, o *option, value string) bool {
+func readValue(data *rtnl.Attrs, o *option, value string) bool {
 	switch o.form {
 	case onOff:
 		if value != "on" && value != "off" {
@@ -137,11 +136,11 @@ func flagsOf(k *kind, o *option) *naming {
 	case o.form != special:
 	case k.name == "bridge":
 		return &boolOptions
-	case k.name == "vlan" && o.attr == nl.IFLA_VLAN_FLAGS:
+	case k.name == "vlan" && o.attr == unix.IFLA_VLAN_FLAGS:
 		return &vlanFlags
-	case strings.HasPrefix(k.name, "macv") && o.attr == nl.IFLA_MACVLAN_FLAGS:
+	case strings.HasPrefix(k.name, "macv") && o.attr == unix.IFLA_MACVLAN_FLAGS:
 		return &macvlanFlags
-	case strings.HasPrefix(k.name, "ipv") && o.attr == nl.IFLA_IPVLAN_FLAG:
+	case strings.HasPrefix(k.name, "ipv") && o.attr == unix.IFLA_IPVLAN_FLAGS:
 		return &ipvlanFlags
 	}
 	return nil
@@ -161,7 +160,7 @@ func modesOf(k *kind, o *option) (words *naming, size int) {
 }
 
 // readSpecial reads the value of an option with code of its own.
-func readSpecial(data *link.Attrs, k *kind, o *option, value string) error {
+func readSpecial(data *rtnl.Attrs, k *kind, o *option, value string) error {
 	wrong := bad("%q is no value of %s", value, o.word)
 	if flags := flagsOf(k, o); flags != nil {
 		// The value, and behind it the bits that are to be changed.
@@ -195,8 +194,8 @@ func readSpecial(data *link.Attrs, k *kind, o *option, value string) error {
 }
 
 // readQoS reads FROM:TO once or more.
-func readQoS(data *link.Attrs, o *option, value string, w *words) error {
-	var list link.Attrs
+func readQoS(data *rtnl.Attrs, o *option, value string, w *words) error {
+	var list rtnl.Attrs
 	for {
 		from, to, ok := strings.Cut(value, ":")
 		a, err := strconv.ParseUint(from, 0, 32)
@@ -205,7 +204,7 @@ func readQoS(data *link.Attrs, o *option, value string, w *words) error {
 			return bad("%q is no value of %s, which is FROM:TO", value, o.word)
 		}
 		m := binary.NativeEndian.AppendUint32(nil, uint32(a))
-		list.Add(nl.IFLA_VLAN_QOS_MAPPING, binary.NativeEndian.AppendUint32(m, uint32(b)))
+		list.Add(unix.IFLA_VLAN_QOS_MAPPING, binary.NativeEndian.AppendUint32(m, uint32(b)))
 		if !w.more() || !strings.Contains(w.rest[0], ":") {
 			break
 		}
@@ -216,15 +215,15 @@ func readQoS(data *link.Attrs, o *option, value string, w *words) error {
 }
 
 // showKind prints what kind of device it is, and what that says of it.
-func (c *command) showKind(info link.Attrs) {
+func (c *command) showKind(info rtnl.Attrs) {
 	c.open("linkinfo")
 	for _, part := range [...]struct {
 		kind, data uint16
 		key, text  string
 		suffix     string
 	}{
-		{nl.IFLA_INFO_KIND, nl.IFLA_INFO_DATA, "info", "    %s ", ""},
-		{nl.IFLA_INFO_SLAVE_KIND, nl.IFLA_INFO_SLAVE_DATA, "info_slave", "    %s_slave ", "_slave"},
+		{unix.IFLA_INFO_KIND, unix.IFLA_INFO_DATA, "info", "    %s ", ""},
+		{unix.IFLA_INFO_SLAVE_KIND, unix.IFLA_INFO_SLAVE_DATA, "info_slave", "    %s_slave ", "_slave"},
 	} {
 		if info.Get(part.kind) == nil {
 			continue
@@ -243,7 +242,7 @@ func (c *command) showKind(info link.Attrs) {
 	c.close()
 }
 
-func (c *command) showOptions(k *kind, data link.Attrs) {
+func (c *command) showOptions(k *kind, data rtnl.Attrs) {
 	for i := range k.options {
 		o := &k.options[i]
 		b := data.Get(o.attr)
@@ -361,13 +360,13 @@ var sourceModes = naming{known: []name{{0, "add"}, {1, "del"}, {2, "flush"}, {3,
 
 // readSources reads which addresses a macvlan in mode source is to take, or is
 // to take no more.
-func readSources(data *link.Attrs, value string, w *words) error {
+func readSources(data *rtnl.Attrs, value string, w *words) error {
 	mode, ok := sourceModes.number(value)
 	if !ok {
 		return bad("%q is none of add, del, flush and set", value)
 	}
-	data.AddUint32(nl.IFLA_MACVLAN_MACADDR_MODE, mode)
-	var list link.Attrs
+	data.AddUint32(unix.IFLA_MACVLAN_MACADDR_MODE, mode)
+	var list rtnl.Attrs
 	for value == "set" && w.more() || len(list) == 0 && (value == "add" || value == "del") {
 		word, err := w.next()
 		if err != nil {
@@ -377,29 +376,29 @@ func readSources(data *link.Attrs, value string, w *words) error {
 		if err != nil {
 			return err
 		}
-		list.Add(nl.IFLA_MACVLAN_MACADDR, b)
+		list.Add(unix.IFLA_MACVLAN_MACADDR, b)
 	}
 	switch {
 	case value == "set":
-		data.AddNested(nl.IFLA_MACVLAN_MACADDR_DATA, list)
+		data.AddNested(unix.IFLA_MACVLAN_MACADDR_DATA, list)
 	case list != nil:
-		data.Add(nl.IFLA_MACVLAN_MACADDR, list[0].Value)
+		data.Add(unix.IFLA_MACVLAN_MACADDR, list[0].Value)
 	}
 	return nil
 }
 
 // showSources prints the addresses that a macvlan in mode source takes.
-func (c *command) showSources(data link.Attrs) {
-	if mode, _ := data.Number(nl.IFLA_MACVLAN_MODE); macvlanModes.text(uint32(mode), false) != "source" {
+func (c *command) showSources(data rtnl.Attrs) {
+	if mode, _ := data.Number(unix.IFLA_MACVLAN_MODE); macvlanModes.text(uint32(mode), false) != "source" {
 		return
 	}
-	c.number(data, nl.IFLA_MACVLAN_MACADDR_COUNT, "macaddr_count", "remotes (%d) ")
-	if data.Get(nl.IFLA_MACVLAN_MACADDR_DATA) == nil {
+	c.number(data, unix.IFLA_MACVLAN_MACADDR_COUNT, "macaddr_count", "remotes (%d) ")
+	if data.Get(unix.IFLA_MACVLAN_MACADDR_DATA) == nil {
 		return
 	}
 	c.array("macaddr_data")
-	for _, at := range data.Nested(nl.IFLA_MACVLAN_MACADDR_DATA) {
-		if at.Type == nl.IFLA_MACVLAN_MACADDR {
+	for _, at := range data.Nested(unix.IFLA_MACVLAN_MACADDR_DATA) {
+		if at.Type == unix.IFLA_MACVLAN_MACADDR {
 			c.str("", "%s ", hardware(at.Value))
 		}
 	}
@@ -407,7 +406,7 @@ func (c *command) showSources(data link.Attrs) {
 }
 
 func (c *command) showQoS(o *option, key string, b []byte) {
-	list, err := link.ParseAttrs(b)
+	list, err := rtnl.ParseAttrs(b)
 	if err != nil {
 		return
 	}

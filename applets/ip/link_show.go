@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // linkFlags are in the order in which they are shown. IFF_RUNNING is shown as
@@ -207,7 +208,7 @@ func physical(b []byte, kind uint16) string {
 }
 
 // number prints an attribute that is a number, if it is there.
-func (c *command) number(a link.Attrs, kind uint16, key, format string) {
+func (c *command) number(a rtnl.Attrs, kind uint16, key, format string) {
 	if v, ok := a.Number(kind); ok {
 		c.num(key, format, int64(v))
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // states of a neighbor, in the order in which they are shown.
@@ -17,13 +18,6 @@ var states = [...]bit{
 
 // noState stands in a filter for entries that have none.
 const noState = 0x100
-
-// Flags and attributes that x/sys has no name for, linux/neighbour.h.
-const (
-	ntfExtManaged = 1
-	ntfExtLocked  = 2
-	ndaProtocol   = 0xc
-)
 
 // readState reads a state by its name, of which a few may be shortened, or its
 // number.
@@ -93,7 +87,7 @@ func (c *command) readNeighbor(s *neighborSpec, w *words) error {
 		s.Flags |= unix.NTF_EXT_LEARNED
 		return nil
 	case "managed":
-		s.ext |= ntfExtManaged
+		s.ext |= rtnl.NTF_EXT_MANAGED
 		return nil
 	}
 	value := word
@@ -130,7 +124,7 @@ func (c *command) readNeighbor(s *neighborSpec, w *words) error {
 		if !ok {
 			return bad("%q is no value of protocol", value)
 		}
-		s.Add(ndaProtocol, []byte{uint8(v)})
+		s.Add(rtnl.NDA_PROTOCOL, []byte{uint8(v)})
 		return nil
 	case "proxy":
 		s.Flags |= unix.NTF_PROXY

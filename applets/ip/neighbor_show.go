@@ -1,16 +1,17 @@
 package ip
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 	"ocibox/core/link"
 	"ocibox/core/proc"
+	"ocibox/core/rtnl"
 )
 
 // neighborFilter is what a list is to be of.
@@ -21,7 +22,7 @@ type neighborFilter struct {
 	states uint32
 	unused bool
 	to     *prefix
-	of     link.Attrs
+	of     rtnl.Attrs
 }
 
 func (f *neighborFilter) matches(e *link.Neighbor) bool {
@@ -37,7 +38,7 @@ func (f *neighborFilter) matches(e *link.Neighbor) bool {
 	}
 	// struct nda_cacheinfo: confirmed, used, updated, refcnt.
 	info := e.Get(unix.NDA_CACHEINFO)
-	return !f.unused || len(info) < 16 || nl.NativeEndian().Uint32(info[12:]) == 0
+	return !f.unused || len(info) < 16 || binary.NativeEndian.Uint32(info[12:]) == 0
 }
 
 // readNeighborFilter reads the words of a list or of a flush, of what is in
@@ -208,8 +209,8 @@ func (c *command) showNeighborState(e *link.Neighbor) {
 		{e.Flags&unix.NTF_PROXY != 0, "proxy"},
 		{e.Flags&unix.NTF_EXT_LEARNED != 0, "extern_learn"},
 		{e.Flags&unix.NTF_OFFLOADED != 0, "offload"},
-		{e.FlagsExt()&ntfExtManaged != 0, "managed"},
-		{e.FlagsExt()&ntfExtLocked != 0, "locked"},
+		{e.FlagsExt()&rtnl.NTF_EXT_MANAGED != 0, "managed"},
+		{e.FlagsExt()&rtnl.NTF_EXT_LOCKED != 0, "locked"},
 	} {
 		if b.is {
 			c.null(b.name, b.name+" ")
@@ -217,7 +218,7 @@ func (c *command) showNeighborState(e *link.Neighbor) {
 	}
 	if c.stats > 0 {
 		if info := e.Get(unix.NDA_CACHEINFO); len(info) >= 16 {
-			word := func(i int) int64 { return int64(nl.NativeEndian().Uint32(info[4*i:])) }
+			word := func(i int) int64 { return int64(binary.NativeEndian.Uint32(info[4*i:])) }
 			if refs := word(3); refs != 0 {
 				c.num("refcnt", " ref %d", refs)
 			}
@@ -242,7 +243,7 @@ func (c *command) showNeighborState(e *link.Neighbor) {
 		c.text(" ")
 		c.endArray()
 	}
-	if p := e.Get(ndaProtocol); len(p) > 0 {
+	if p := e.Get(rtnl.NDA_PROTOCOL); len(p) > 0 {
 		c.str("protocol", "proto %s ", protos.text(uint32(p[0]), c.numeric))
 	}
 }

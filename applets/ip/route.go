@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // route is "ip route".
@@ -47,7 +48,7 @@ const deletes = -1
 // routeSpec is a route as a command line describes it.
 type routeSpec struct {
 	link.Route
-	metrics            link.Attrs
+	metrics            rtnl.Attrs
 	locks              uint32
 	to, scoped, tabled bool
 	gateway            bool
@@ -207,7 +208,7 @@ func (c *command) readRoute(s *routeSpec, w *words) error {
 		case "expires":
 			kind = unix.RTA_EXPIRES
 		case "nhid":
-			kind = rtaNHID
+			kind = rtnl.RTA_NH_ID
 		}
 		s.AddUint32(kind, uint32(v))
 	case "table", "vrf":

@@ -1,13 +1,14 @@
 package ip
 
 import (
+	"encoding/binary"
 	"fmt"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/link"
 	"ocibox/core/proc"
+	"ocibox/core/rtnl"
 )
 
 // metrics are the names of RTAX_MTU and those that follow.
@@ -38,9 +39,6 @@ var cacheFlags = [...]bit{
 	{0x01000000, "redirect"}, {0x00200000, "fastroute"}, {0x00010000, "notify"}, {0x00080000, "proxy"},
 }
 
-// Attributes that x/sys has no name for, linux/rtnetlink.h.
-const rtaNHID = 0x1e
-
 // showRoute prints a route; what f asks for is not repeated in each.
 func (c *command) showRoute(r *link.Route, f *routeFilter) error {
 	c.open("")
@@ -60,7 +58,7 @@ func (c *command) showRoute(r *link.Route, f *routeFilter) error {
 	if r.Tos != 0 && !f.has("tos") {
 		c.str("tos", "tos %s ", fields.text(uint32(r.Tos), c.numeric))
 	}
-	if id, ok := r.Uint32(rtaNHID); ok {
+	if id, ok := r.Uint32(rtnl.RTA_NH_ID); ok {
 		c.num("nhid", "nhid %d ", int64(id))
 	}
 	c.showWay(r.Attrs, f)
@@ -140,13 +138,13 @@ func network(addr []byte, bits, full int, none string) string {
 }
 
 // showWay prints where the route leads next.
-func (c *command) showWay(a link.Attrs, f *routeFilter) {
+func (c *command) showWay(a rtnl.Attrs, f *routeFilter) {
 	if gw := a.Get(unix.RTA_GATEWAY); gw != nil && !(f.via != nil && f.via.bits == 8*len(gw)) {
 		c.str("gateway", "via %s ", host(gw))
 	}
 	if via := a.Get(unix.RTA_VIA); len(via) > 2 {
 		c.open("via")
-		c.str("family", "via %s ", familyName(uint8(nl.NativeEndian().Uint16(via))))
+		c.str("family", "via %s ", familyName(uint8(binary.NativeEndian.Uint16(via))))
 		c.str("host", "%s ", host(via[2:]))
 		c.close()
 	}
@@ -209,7 +207,7 @@ func (c *command) showCacheInfo(b []byte) {
 	if len(b) < 32 {
 		return
 	}
-	word := func(i int) int64 { return int64(nl.NativeEndian().Uint32(b[4*i:])) }
+	word := func(i int) int64 { return int64(binary.NativeEndian.Uint32(b[4*i:])) }
 	field := func(key, format string, v int64) {
 		if v != 0 {
 			c.num(key, format, v)
@@ -240,7 +238,7 @@ func (c *command) showMetrics(b []byte) error {
 	if b == nil {
 		return nil
 	}
-	list, err := link.ParseAttrs(b)
+	list, err := rtnl.ParseAttrs(b)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/link"
+	"ocibox/core/rtnl"
 )
 
 // readGateway reads the address behind "via", which may be of another family
 // than the route.
-func readGateway(r *link.Route, a *link.Attrs, value string, w *words) (err error) {
+func readGateway(r *link.Route, a *rtnl.Attrs, value string, w *words) (err error) {
 	family := familyOf(value)
 	if family == unix.AF_UNSPEC {
 		family = r.Family

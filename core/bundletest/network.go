@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/rtnl"
 )
 
 // networkEnv tells the test binary that it has a network namespace to itself.
@@ -82,12 +84,15 @@ func space(t *testing.T, pid, kind string) string {
 // The test is skipped on a kernel that has none.
 func Veth(t *testing.T, name, peer string) {
 	t.Helper()
-	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
-	other := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
-	nl.NewIfInfomsgChild(other, unix.AF_UNSPEC)
-	other.AddRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(peer))
-	err := rtnetlink(t, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), info)
+	header := rtnl.BytesOf(&unix.IfInfomsg{})
+	var near, far, data, info rtnl.Attrs
+	far.AddString(unix.IFLA_IFNAME, peer)
+	data.Add(rtnl.VETH_INFO_PEER, slices.Concat(header, far.Bytes()))
+	info.Add(unix.IFLA_INFO_KIND, []byte("veth"))
+	info.AddNested(unix.IFLA_INFO_DATA, data)
+	near.AddString(unix.IFLA_IFNAME, name)
+	near.AddNested(unix.IFLA_LINKINFO, info)
+	err := rtnetlink(t, unix.RTM_NEWLINK, header, near)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		t.Skip("this kernel has no veth devices")
 	}
@@ -98,24 +103,25 @@ func Veth(t *testing.T, name, peer string) {
 // brings it up.
 func SetLink(t *testing.T, name string, mtu uint32) {
 	t.Helper()
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index, msg.Flags, msg.Change = index(t, name), unix.IFF_UP, unix.IFF_UP
-	must(t, rtnetlink(t, unix.RTM_NEWLINK, msg, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(mtu))))
+	msg := unix.IfInfomsg{Index: index(t, name), Flags: unix.IFF_UP, Change: unix.IFF_UP}
+	var attrs rtnl.Attrs
+	attrs.AddUint32(unix.IFLA_MTU, mtu)
+	must(t, rtnetlink(t, unix.RTM_NEWLINK, rtnl.BytesOf(&msg), attrs))
 }
 
 // AddAddress gives a device of the test's own network namespace an address,
 // with more attributes of ifaddrmsg, rtnetlink(7).
-func AddAddress(t *testing.T, name, prefix string, scope uint8, more ...nl.NetlinkRequestData) {
+func AddAddress(t *testing.T, name, prefix string, scope uint8, more ...rtnl.Attr) {
 	t.Helper()
 	p := netip.MustParsePrefix(prefix)
-	family := unix.AF_INET
+	msg := unix.IfAddrmsg{Family: unix.AF_INET, Prefixlen: uint8(p.Bits()), Scope: scope, Index: uint32(index(t, name))}
 	if p.Addr().Is6() {
-		family = unix.AF_INET6
+		msg.Family = unix.AF_INET6
 	}
-	msg := nl.NewIfAddrmsg(family)
-	msg.Index, msg.Prefixlen, msg.Scope = uint32(index(t, name)), uint8(p.Bits()), scope
-	data := []nl.NetlinkRequestData{msg, nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice())}
-	if err := rtnetlink(t, unix.RTM_NEWADDR, append(data, more...)...); err != nil {
+	var attrs rtnl.Attrs
+	attrs.Add(unix.IFA_LOCAL, p.Addr().AsSlice())
+	attrs.Add(unix.IFA_ADDRESS, p.Addr().AsSlice())
+	if err := rtnetlink(t, unix.RTM_NEWADDR, rtnl.BytesOf(&msg), append(attrs, more...)); err != nil {
 		t.Fatalf("add address %s: %v", prefix, err)
 	}
 }
@@ -129,17 +135,17 @@ func index(t *testing.T, name string) int32 {
 
 // rtnetlink changes the network namespace of the thread, which has to be the
 // test's own.
-func rtnetlink(t *testing.T, kind int, data ...nl.NetlinkRequestData) error {
+func rtnetlink(t *testing.T, kind uint16, header []byte, attrs rtnl.Attrs) error {
 	t.Helper()
 	if os.Getenv(networkEnv) == "" {
 		t.Fatal("the test has no network namespace to itself")
 	}
-	r := nl.NewNetlinkRequest(kind, unix.NLM_F_CREATE|unix.NLM_F_ACK)
-	for _, d := range data {
-		r.AddData(d)
+	c, err := rtnl.Open()
+	if err != nil {
+		return err
 	}
-	nl.EnableErrorMessageReporting = true
-	_, err := r.Execute(unix.NETLINK_ROUTE, 0)
+	defer c.Close()
+	_, err = c.Request(kind, unix.NLM_F_CREATE|unix.NLM_F_ACK, header, attrs)
 	return err
 }
 

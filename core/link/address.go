@@ -1,21 +1,23 @@
 package link
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // address is an address of a device, as RTM_NEWADDR gives and takes it,
 // rtnetlink(7).
 type address struct {
 	msg   unix.IfAddrmsg
-	attrs []*nl.RtAttr
+	attrs rtnl.Attrs
 	label string // IFA_LABEL, of IPv4
 	text  string // for errors
 }
@@ -24,14 +26,11 @@ type address struct {
 // IFA_FLAGS are its state.
 const keptFlags = unix.IFA_F_NODAD | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR | unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_MCAUTOJOIN
 
-// ifaProto is IFA_PROTO: who has set the address (Linux 5.18).
-const ifaProto = 0xb
-
 // addresses lists those of a device that last and are valid everywhere
 // (IFA_F_PERMANENT, RT_SCOPE_UNIVERSE): config-linux.md, "Network Devices". The
 // kernel takes all away when the device leaves the namespace.
 func (n *network) addresses(index int32) ([]address, error) {
-	answers, err := n.request(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfAddrmsg(unix.AF_UNSPEC))
+	answers, err := n.conn.Request(unix.RTM_GETADDR, unix.NLM_F_DUMP, rtnl.BytesOf(&unix.IfAddrmsg{Family: unix.AF_UNSPEC}), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +39,8 @@ func (n *network) addresses(index int32) ([]address, error) {
 		if len(b) < unix.SizeofIfAddrmsg {
 			return nil, fault.Op(nil, "RTM_NEWADDR of %d bytes is too short", len(b))
 		}
-		msg := nl.DeserializeIfAddrmsg(b).IfAddrmsg
+		var msg unix.IfAddrmsg
+		copy(rtnl.BytesOf(&msg), b)
 		if msg.Index != uint32(index) || msg.Scope != unix.RT_SCOPE_UNIVERSE {
 			continue
 		}
@@ -59,23 +59,23 @@ func readAddress(msg unix.IfAddrmsg, b []byte) (address, uint32, error) {
 	flags := uint32(msg.Flags)
 	msg.Flags = 0
 	a := address{msg: msg}
-	attrs, err := attributes(b)
+	attrs, err := rtnl.ParseAttrs(b)
 	for _, at := range attrs {
-		switch at.Attr.Type {
+		switch at.Type {
 		case unix.IFA_FLAGS:
-			flags = nl.NativeEndian().Uint32(at.Value)
+			flags = binary.NativeEndian.Uint32(at.Value)
 		case unix.IFA_LABEL:
 			a.label = unix.ByteSliceToString(at.Value)
 		case unix.IFA_ADDRESS, unix.IFA_LOCAL:
-			if ip, ok := netip.AddrFromSlice(at.Value); ok && (a.text == "" || at.Attr.Type == unix.IFA_LOCAL) {
+			if ip, ok := netip.AddrFromSlice(at.Value); ok && (a.text == "" || at.Type == unix.IFA_LOCAL) {
 				a.text = fmt.Sprintf("%s/%d", ip, msg.Prefixlen)
 			}
 			fallthrough
-		case unix.IFA_BROADCAST, unix.IFA_RT_PRIORITY, unix.IFA_CACHEINFO, ifaProto:
-			a.attrs = append(a.attrs, nl.NewRtAttr(int(at.Attr.Type), at.Value))
+		case unix.IFA_BROADCAST, unix.IFA_RT_PRIORITY, unix.IFA_CACHEINFO, rtnl.IFA_PROTO:
+			a.attrs.Add(at.Type, at.Value)
 		}
 	}
-	a.attrs = append(a.attrs, nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(flags&keptFlags)))
+	a.attrs.AddUint32(unix.IFA_FLAGS, flags&keptFlags)
 	return a, flags, err
 }
 
@@ -94,16 +94,12 @@ func relabelled(label, from, to string) string {
 
 // add gives an address to a device that was called from and is called to.
 func (n *network) add(a address, index int32, from, to string) error {
-	msg := &nl.IfAddrmsg{IfAddrmsg: a.msg}
+	msg, attrs := a.msg, slices.Clip(a.attrs)
 	msg.Index = uint32(index)
-	data := []nl.NetlinkRequestData{msg}
-	for _, at := range a.attrs {
-		data = append(data, at)
-	}
 	if a.label != "" {
-		data = append(data, nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(relabelled(a.label, from, to))))
+		attrs.AddString(unix.IFA_LABEL, relabelled(a.label, from, to))
 	}
-	_, err := n.request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK, data...)
+	_, err := n.conn.Request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK, rtnl.BytesOf(&msg), attrs)
 	if err != nil {
 		return fault.Op(err, "add address %s to %s", a.text, to)
 	}

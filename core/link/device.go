@@ -1,12 +1,10 @@
 package link
 
 import (
-	"syscall"
-
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // device is a network device, as its namespace has it.
@@ -18,7 +16,7 @@ type device struct {
 
 // devices lists those of the namespace.
 func (n *network) devices() ([]device, error) {
-	answers, err := n.request(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	answers, err := n.conn.Request(unix.RTM_GETLINK, unix.NLM_F_DUMP, rtnl.BytesOf(&unix.IfInfomsg{}), nil)
 	if err != nil {
 		return nil, fault.Op(err, "list network devices")
 	}
@@ -35,13 +33,11 @@ func (n *network) devices() ([]device, error) {
 
 // device finds the one that has this name, or else, without a name, the index.
 func (n *network) device(name string, index int32) (device, error) {
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = index
-	data := []nl.NetlinkRequestData{msg}
+	var attrs rtnl.Attrs
 	if name != "" {
-		data = append(data, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		attrs.AddString(unix.IFLA_IFNAME, name)
 	}
-	answers, err := n.request(unix.RTM_GETLINK, 0, data...)
+	answers, err := n.conn.Request(unix.RTM_GETLINK, 0, rtnl.BytesOf(&unix.IfInfomsg{Index: index}), attrs)
 	if err != nil {
 		return device{}, err
 	}
@@ -56,40 +52,25 @@ func readDevice(b []byte) (device, error) {
 	if len(b) < unix.SizeofIfInfomsg {
 		return device{}, fault.Op(nil, "RTM_NEWLINK of %d bytes is too short", len(b))
 	}
-	msg := nl.DeserializeIfInfomsg(b)
-	d := device{index: msg.Index, up: msg.Flags&unix.IFF_UP != 0}
-	attrs, err := attributes(b[unix.SizeofIfInfomsg:])
-	for _, a := range attrs {
-		if a.Attr.Type == unix.IFLA_IFNAME {
-			d.name = unix.ByteSliceToString(a.Value)
-		}
-	}
-	return d, err
-}
-
-func attributes(b []byte) ([]syscall.NetlinkRouteAttr, error) {
-	attrs, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return nil, fault.Op(err, "read an answer of rtnetlink")
-	}
-	return attrs, nil
+	var msg unix.IfInfomsg
+	copy(rtnl.BytesOf(&msg), b)
+	attrs, err := rtnl.ParseAttrs(b[unix.SizeofIfInfomsg:])
+	return device{index: msg.Index, name: attrs.String(unix.IFLA_IFNAME), up: msg.Flags&unix.IFF_UP != 0}, err
 }
 
 // setUp brings a device up.
 func (n *network) setUp(index int32) error {
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index, msg.Flags, msg.Change = index, unix.IFF_UP, unix.IFF_UP
-	_, err := n.request(unix.RTM_NEWLINK, unix.NLM_F_ACK, msg)
+	msg := unix.IfInfomsg{Index: index, Flags: unix.IFF_UP, Change: unix.IFF_UP}
+	_, err := n.conn.Request(unix.RTM_NEWLINK, unix.NLM_F_ACK, rtnl.BytesOf(&msg), nil)
 	return err
 }
 
 // send moves a device to another namespace, where it gets this name and index.
 func (n *network) send(index int32, to *network, name string, newIndex int32) error {
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = index
-	_, err := n.request(unix.RTM_NEWLINK, unix.NLM_F_ACK, msg,
-		nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(to.file.Fd()))),
-		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)),
-		nl.NewRtAttr(unix.IFLA_NEW_IFINDEX, nl.Uint32Attr(uint32(newIndex))))
+	var attrs rtnl.Attrs
+	attrs.AddUint32(unix.IFLA_NET_NS_FD, uint32(to.file.Fd()))
+	attrs.AddString(unix.IFLA_IFNAME, name)
+	attrs.AddUint32(unix.IFLA_NEW_IFINDEX, uint32(newIndex))
+	_, err := n.conn.Request(unix.RTM_NEWLINK, unix.NLM_F_ACK, rtnl.BytesOf(&unix.IfInfomsg{Index: index}), attrs)
 	return err
 }

@@ -3,33 +3,30 @@ package link
 import (
 	"encoding/binary"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // A Link is a network device, as RTM_NEWLINK gives and takes it, rtnetlink(7).
 type Link struct {
 	unix.IfInfomsg
-	Attrs
+	rtnl.Attrs
 }
 
-func (l *Link) header() raw { return bytesOf(&l.IfInfomsg) }
+func (l *Link) header() []byte { return rtnl.BytesOf(&l.IfInfomsg) }
 
 // Name is the device's.
 func (l *Link) Name() string { return l.String(unix.IFLA_IFNAME) }
 
 // Kind is the type of a virtual device, such as "veth", or "".
-func (l *Link) Kind() string { return l.Nested(unix.IFLA_LINKINFO).String(nl.IFLA_INFO_KIND) }
-
-// skipStats leaves the counters out of an answer, RTEXT_FILTER_SKIP_STATS.
-const skipStats = 1 << 3
+func (l *Link) Kind() string { return l.Nested(unix.IFLA_LINKINFO).String(unix.IFLA_INFO_KIND) }
 
 // Links lists the devices, in what of a family is told of them; of may hold
 // IFLA_MASTER and IFLA_LINKINFO with a kind, which AF_INET and AF_INET6 do not
 // look at. Counters come only with stats.
-func (n *Network) Links(family uint8, stats bool, of Attrs) ([]Link, error) {
+func (n *Network) Links(family uint8, stats bool, of rtnl.Attrs) ([]Link, error) {
 	l := Link{}
 	l.Family = family
 	if family == unix.AF_UNSPEC || family == unix.AF_PACKET { // the others take none
@@ -59,18 +56,18 @@ func (n *Network) Link(name string, stats bool) (*Link, error) {
 }
 
 func (l *Link) addMask(stats bool) {
-	mask := uint32(nl.RTEXT_FILTER_VF)
+	mask := uint32(rtnl.RTEXT_FILTER_VF)
 	if !stats {
-		mask |= skipStats
+		mask |= rtnl.RTEXT_FILTER_SKIP_STATS
 	}
 	l.AddUint32(unix.IFLA_EXT_MASK, mask)
 }
 
 func (n *Network) links(l *Link, flags int) ([]Link, error) {
 	var list []Link
-	err := n.ask(unix.RTM_GETLINK, flags, l.header(), l.Attrs, unix.SizeofIfInfomsg, func(header []byte, a Attrs) {
+	err := n.ask(unix.RTM_GETLINK, flags, l.header(), l.Attrs, unix.SizeofIfInfomsg, func(header []byte, a rtnl.Attrs) {
 		link := Link{Attrs: a}
-		copy(bytesOf(&link.IfInfomsg), header)
+		copy(rtnl.BytesOf(&link.IfInfomsg), header)
 		list = append(list, link)
 	})
 	return list, err
@@ -98,10 +95,10 @@ func (n *Network) SetAltNames(l *Link, add bool) error {
 // An Address is one of a device, as RTM_NEWADDR gives and takes it.
 type Address struct {
 	unix.IfAddrmsg
-	Attrs
+	rtnl.Attrs
 }
 
-func (a *Address) header() raw { return bytesOf(&a.IfAddrmsg) }
+func (a *Address) header() []byte { return rtnl.BytesOf(&a.IfAddrmsg) }
 
 // AllFlags are its IFA_F_ flags, of which the header holds the first eight.
 func (a *Address) AllFlags() uint32 {
@@ -128,7 +125,7 @@ func (a *Address) Lifetimes() (l Lifetimes, ok bool) {
 // SetLifetimes sets them.
 func (a *Address) SetLifetimes(l Lifetimes) {
 	info := unix.IfaCacheinfo{Prefered: l.Prefered, Valid: l.Valid}
-	a.Add(unix.IFA_CACHEINFO, bytesOf(&info))
+	a.Add(unix.IFA_CACHEINFO, rtnl.BytesOf(&info))
 }
 
 // Addresses lists those of a family, or all with AF_UNSPEC; of one device, or of
@@ -137,9 +134,9 @@ func (n *Network) Addresses(family uint8, index uint32) ([]Address, error) {
 	var of Address
 	of.Family, of.Index = family, index
 	var list []Address
-	err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, of.header(), nil, unix.SizeofIfAddrmsg, func(header []byte, a Attrs) {
+	err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, of.header(), nil, unix.SizeofIfAddrmsg, func(header []byte, a rtnl.Attrs) {
 		address := Address{Attrs: a}
-		copy(bytesOf(&address.IfAddrmsg), header)
+		copy(rtnl.BytesOf(&address.IfAddrmsg), header)
 		list = append(list, address)
 	})
 	return list, err
@@ -153,58 +150,6 @@ func (n *Network) SetAddress(a *Address, flags int) error {
 // DeleteAddress takes one.
 func (n *Network) DeleteAddress(a *Address) error {
 	return n.change(unix.RTM_DELADDR, 0, a.header(), a.Attrs)
-}
-
-// String is the value of an attribute that is text.
-func (a Attrs) String(kind uint16) string { return unix.ByteSliceToString(a.Get(kind)) }
-
-// AddString appends one that is text.
-//
-//go:noinline
-func (a *Attrs) AddString(kind uint16, s string) { a.Add(kind, nl.ZeroTerminated(s)) }
-
-// Nested are the attributes within one; none where it is not there or broken.
-func (a Attrs) Nested(kind uint16) Attrs {
-	in, err := ParseAttrs(a.Get(kind))
-	if err != nil {
-		return nil
-	}
-	return in
-}
-
-// AddNested appends one that holds others.
-func (a *Attrs) AddNested(kind uint16, in Attrs) { a.Add(kind|unix.NLA_F_NESTED, in.Bytes()) }
-
-// Number is the value of an attribute that is a number of 1, 2, 4 or 8 bytes.
-func (a Attrs) Number(kind uint16) (v uint64, ok bool) {
-	b := a.Get(kind)
-	switch len(b) {
-	case 1:
-		return uint64(b[0]), true
-	case 2:
-		return uint64(binary.NativeEndian.Uint16(b)), true
-	case 4:
-		return uint64(binary.NativeEndian.Uint32(b)), true
-	case 8:
-		return binary.NativeEndian.Uint64(b), true
-	}
-	return 0, false
-}
-
-// AddNumber appends one of that size.
-func (a *Attrs) AddNumber(kind uint16, size int, v uint64) {
-	b := make([]byte, size)
-	switch size {
-	case 1:
-		b[0] = byte(v)
-	case 2:
-		binary.NativeEndian.PutUint16(b, uint16(v))
-	case 4:
-		binary.NativeEndian.PutUint32(b, uint32(v))
-	case 8:
-		binary.NativeEndian.PutUint64(b, v)
-	}
-	a.Add(kind, b)
 }
 
 // Peer is a device as it stands within another's attributes, VETH_INFO_PEER.

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -10,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
+	"ocibox/core/rtnl"
 )
 
 // newNetwork makes another network namespace.
@@ -77,17 +78,19 @@ func prepare(t *testing.T) (there *network, kept []string) {
 	t.Helper()
 	bundletest.Veth(t, "v0", "v1")
 	bundletest.SetLink(t, "v0", 1400)
-	attr := func(kind int, value uint32) nl.NetlinkRequestData { return nl.NewRtAttr(kind, nl.Uint32Attr(value)) }
+	attr := func(kind uint16, value uint32) rtnl.Attr {
+		return rtnl.Attr{Type: kind, Value: binary.NativeEndian.AppendUint32(nil, value)}
+	}
 	// Preferred and valid for ten minutes.
-	passing := nl.IfaCacheInfo{IfaCacheinfo: unix.IfaCacheinfo{Prefered: 600, Valid: 600}}
-	bundletest.AddAddress(t, "v0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated("v0:one")), attr(unix.IFA_RT_PRIORITY, 77))
+	passing := rtnl.Attr{Type: unix.IFA_CACHEINFO, Value: rtnl.BytesOf(&unix.IfaCacheinfo{Prefered: 600, Valid: 600})}
+	bundletest.AddAddress(t, "v0", "192.0.2.1/24", unix.RT_SCOPE_UNIVERSE, rtnl.Attr{Type: unix.IFA_LABEL, Value: []byte("v0:one\x00")}, attr(unix.IFA_RT_PRIORITY, 77))
 	bundletest.AddAddress(t, "v0", "192.0.2.2/24", unix.RT_SCOPE_UNIVERSE, attr(unix.IFA_FLAGS, unix.IFA_F_NOPREFIXROUTE))
 	bundletest.AddAddress(t, "v0", "198.51.100.1/24", unix.RT_SCOPE_LINK)
-	bundletest.AddAddress(t, "v0", "192.0.2.3/24", unix.RT_SCOPE_UNIVERSE, nl.NewRtAttr(unix.IFA_CACHEINFO, passing.Serialize()))
+	bundletest.AddAddress(t, "v0", "192.0.2.3/24", unix.RT_SCOPE_UNIVERSE, passing)
 	kept = []string{"192.0.2.1/24", "192.0.2.2/24"}
 	if _, err := os.Stat("/proc/sys/net/ipv6/conf/v0"); err == nil {
 		bundletest.AddAddress(t, "v0", "2001:db8::1/64", unix.RT_SCOPE_UNIVERSE, attr(unix.IFA_FLAGS, unix.IFA_F_NODAD))
-		bundletest.AddAddress(t, "v0", "2001:db8::2/64", unix.RT_SCOPE_UNIVERSE, nl.NewRtAttr(unix.IFA_CACHEINFO, passing.Serialize()))
+		bundletest.AddAddress(t, "v0", "2001:db8::2/64", unix.RT_SCOPE_UNIVERSE, passing)
 		kept = append(kept, "2001:db8::1/64")
 	}
 	return newNetwork(t), kept
@@ -152,7 +155,7 @@ func TestMoveAndBack(t *testing.T) {
 // and changed.
 func settings(a address) (s []string) {
 	for _, at := range a.attrs {
-		value := at.Data
+		value := at.Value
 		if at.Type == unix.IFA_CACHEINFO {
 			value = value[:8]
 		}

@@ -2,31 +2,29 @@ package link
 
 import (
 	"errors"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
-)
 
-// ndaFlagsExt are more flags of a neighbor, NDA_FLAGS_EXT (Linux 5.16).
-const ndaFlagsExt = 0xf
+	"ocibox/core/rtnl"
+)
 
 // A Neighbor is an entry of a neighbor table, as RTM_NEWNEIGH gives and takes
 // it, rtnetlink(7).
 type Neighbor struct {
 	unix.NdMsg
-	Attrs
+	rtnl.Attrs
 }
 
-func (e *Neighbor) header() raw { return bytesOf(&e.NdMsg) }
+func (e *Neighbor) header() []byte { return rtnl.BytesOf(&e.NdMsg) }
 
 // FlagsExt are its NTF_EXT_ flags.
 func (e *Neighbor) FlagsExt() uint32 {
-	f, _ := e.Uint32(ndaFlagsExt)
+	f, _ := e.Uint32(rtnl.NDA_FLAGS_EXT)
 	return f
 }
 
 // SetFlagsExt sets them.
-func (e *Neighbor) SetFlagsExt(f uint32) { e.AddUint32(ndaFlagsExt, f) }
+func (e *Neighbor) SetFlagsExt(f uint32) { e.AddUint32(rtnl.NDA_FLAGS_EXT, f) }
 
 // AddNeighbor makes an entry or changes one: flags as AddRoute's. The kernel
 // makes it before it looks at its state and address; of one that it refuses
@@ -51,7 +49,7 @@ func (n *Network) DeleteNeighbor(e *Neighbor) error {
 
 // Neighbors lists those of a family, or all with AF_UNSPEC; with NTF_PROXY in
 // flags those that are answered for. of may hold NDA_IFINDEX and NDA_MASTER.
-func (n *Network) Neighbors(family, flags uint8, of Attrs) ([]Neighbor, error) {
+func (n *Network) Neighbors(family, flags uint8, of rtnl.Attrs) ([]Neighbor, error) {
 	e := Neighbor{Attrs: of}
 	e.Family, e.Flags = family, flags
 	return n.neighbors(&e, unix.NLM_F_DUMP)
@@ -62,13 +60,10 @@ func (n *Network) GetNeighbor(e *Neighbor) ([]Neighbor, error) { return n.neighb
 
 func (n *Network) neighbors(e *Neighbor, flags int) ([]Neighbor, error) {
 	var list []Neighbor
-	err := n.ask(unix.RTM_GETNEIGH, flags, e.header(), e.Attrs, unix.SizeofNdMsg, func(header []byte, a Attrs) {
+	err := n.ask(unix.RTM_GETNEIGH, flags, e.header(), e.Attrs, unix.SizeofNdMsg, func(header []byte, a rtnl.Attrs) {
 		entry := Neighbor{Attrs: a}
-		copy(bytesOf(&entry.NdMsg), header)
+		copy(rtnl.BytesOf(&entry.NdMsg), header)
 		list = append(list, entry)
 	})
 	return list, err
 }
-
-// bytesOf is the memory of a struct without pointers.
-func bytesOf[T any](v *T) raw { return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)) }

@@ -5,11 +5,10 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // ownNS is the network namespace of the calling thread.
@@ -19,7 +18,7 @@ const ownNS = "/proc/thread-self/ns/net"
 // socket in it.
 type network struct {
 	file *os.File
-	sock *nl.SocketHandle
+	conn *rtnl.Conn
 }
 
 // openNetwork opens the namespace that path refers to.
@@ -64,25 +63,14 @@ func (n *network) within(f func() error) error {
 }
 
 // connect makes the socket, in the namespace that the thread is in.
-func (n *network) connect() error {
-	sock, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
-	if err != nil {
-		return fault.Op(err, "open an rtnetlink socket")
-	}
-	n.sock = &nl.SocketHandle{Socket: sock}
-	// With the errno, the kernel tells in words what it does not like.
-	if err := sock.SetExtAck(true); err != nil {
-		return fault.Op(err, "setsockopt(NETLINK_EXT_ACK)")
-	}
-	if err := sock.SetReceiveTimeout(&nl.SocketTimeoutTv); err != nil {
-		return fault.Op(err, "set the timeout of an rtnetlink socket")
-	}
-	return nil
+func (n *network) connect() (err error) {
+	n.conn, err = rtnl.Open()
+	return err
 }
 
 func (n *network) close() {
-	if n.sock != nil {
-		n.sock.Close()
+	if n.conn != nil {
+		n.conn.Close()
 	}
 	n.file.Close()
 }

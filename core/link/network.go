@@ -1,10 +1,10 @@
 package link
 
 import (
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // A Network is a network namespace that is open for rtnetlink(7).
@@ -20,11 +20,9 @@ func Open(path string) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The kernel then looks at what a list is to be of, and says what it does
-	// not understand (Linux 4.20).
-	if err := unix.SetsockoptInt(n.sock.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1); err != nil {
+	if err := n.conn.CheckStrictly(); err != nil {
 		n.close()
-		return nil, fault.Op(err, "setsockopt(NETLINK_GET_STRICT_CHK)")
+		return nil, err
 	}
 	return &Network{n}, nil
 }
@@ -54,100 +52,10 @@ func (n *Network) Names() (map[int32]string, error) {
 	return names, nil
 }
 
-// An Attr is an attribute of an rtnetlink message.
-type Attr struct {
-	Type  uint16
-	Value []byte
-}
-
-// Attrs are the attributes of a message, or those within one of them.
-type Attrs []Attr
-
-// Get is the value of the first attribute of that type, or nil.
-func (a Attrs) Get(kind uint16) []byte {
-	for _, at := range a {
-		if at.Type == kind {
-			return at.Value
-		}
-	}
-	return nil
-}
-
-// Uint32 is the value of one that is a number.
-func (a Attrs) Uint32(kind uint16) (v uint32, ok bool) {
-	if b := a.Get(kind); len(b) >= 4 {
-		return nl.NativeEndian().Uint32(b), true
-	}
-	return 0, false
-}
-
-// Add appends an attribute.
-//
-//go:noinline
-func (a *Attrs) Add(kind uint16, value []byte) { *a = append(*a, Attr{kind, value}) }
-
-// Set gives an attribute a value, in the place of the one that it has.
-func (a *Attrs) Set(kind uint16, value []byte) {
-	for i := range *a {
-		if (*a)[i].Type == kind {
-			(*a)[i].Value = value
-			return
-		}
-	}
-	a.Add(kind, value)
-}
-
-// AddUint32 appends one that is a number.
-//
-//go:noinline
-func (a *Attrs) AddUint32(kind uint16, v uint32) { a.Add(kind, nl.Uint32Attr(v)) }
-
-// Bytes are the attributes as they are within another one.
-func (a Attrs) Bytes() []byte {
-	var b []byte
-	for _, at := range a.data() {
-		b = append(b, at.Serialize()...)
-	}
-	return b
-}
-
-func (a Attrs) data() []nl.NetlinkRequestData {
-	var list []nl.NetlinkRequestData
-	for _, at := range a {
-		list = append(list, nl.NewRtAttr(int(at.Type), at.Value))
-	}
-	return list
-}
-
-// ParseAttrs reads them, without a copy.
-func ParseAttrs(b []byte) (Attrs, error) {
-	n := 0
-	for rest := b; len(rest) >= unix.SizeofRtAttr; n++ {
-		size := int(nl.NativeEndian().Uint16(rest))
-		if size < unix.SizeofRtAttr || size > len(rest) {
-			return nil, fault.Op(unix.EINVAL, "read an answer of rtnetlink")
-		}
-		rest = rest[min((size+3)&^3, len(rest)):]
-	}
-	a := make(Attrs, n)
-	for i := range a {
-		size := int(nl.NativeEndian().Uint16(b))
-		a[i] = Attr{nl.NativeEndian().Uint16(b[2:]) & nl.NLA_TYPE_MASK, b[unix.SizeofRtAttr:size]}
-		b = b[min((size+3)&^3, len(b)):]
-	}
-	return a, nil
-}
-
-// raw is the fixed part of a message.
-type raw []byte
-
-func (r raw) Len() int          { return len(r) }
-func (r raw) Serialize() []byte { return r }
-
 // ask sends a message and reads the answers: each a fixed part of size bytes,
 // and attributes.
-func (n *Network) ask(kind uint16, flags int, header raw, attrs Attrs, size int, tell func(header []byte, a Attrs)) error {
-	answers, err := n.request(kind, flags, append([]nl.NetlinkRequestData{header}, attrs.data()...)...)
+func (n *Network) ask(kind uint16, flags int, header []byte, attrs rtnl.Attrs, size int, tell func(header []byte, a rtnl.Attrs)) error {
+	answers, err := n.conn.Request(kind, flags, header, attrs)
 	if err != nil {
 		return err
 	}
@@ -155,7 +63,7 @@ func (n *Network) ask(kind uint16, flags int, header raw, attrs Attrs, size int,
 		if len(b) < size {
 			return fault.Op(nil, "an answer of rtnetlink of %d bytes is too short", len(b))
 		}
-		a, err := ParseAttrs(b[size:])
+		a, err := rtnl.ParseAttrs(b[size:])
 		if err != nil {
 			return err
 		}
@@ -165,9 +73,6 @@ func (n *Network) ask(kind uint16, flags int, header raw, attrs Attrs, size int,
 }
 
 // change sends a message that changes something.
-func (n *Network) change(kind uint16, flags int, header raw, attrs Attrs) error {
+func (n *Network) change(kind uint16, flags int, header []byte, attrs rtnl.Attrs) error {
 	return n.ask(kind, flags|unix.NLM_F_ACK, header, attrs, 0, nil)
 }
-
-// Family is an address family as it stands before an address, RTA_VIA.
-func Family(f uint8) []byte { return nl.Uint16Attr(uint16(f)) }

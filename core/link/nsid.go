@@ -1,18 +1,10 @@
 package link
 
 import (
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
-)
-
-// Attributes of RTM_NEWNSID, linux/net_namespace.h.
-const (
-	netnsaNSID    = 1
-	netnsaFD      = 3
-	netnsaTarget  = 4
-	netnsaCurrent = 5
+	"ocibox/core/rtnl"
 )
 
 // NoID stands for the number of a namespace that has none, and asks for the
@@ -26,7 +18,7 @@ type PeerID struct {
 	Foreign bool  // ID is that in another namespace, which was asked for
 }
 
-func numberOf(a Attrs, kind uint16) int32 {
+func numberOf(a rtnl.Attrs, kind uint16) int32 {
 	v, ok := a.Uint32(kind)
 	if !ok {
 		return NoID
@@ -35,12 +27,12 @@ func numberOf(a Attrs, kind uint16) int32 {
 }
 
 // rtgenmsg has a family, and its padding.
-var rtgenmsg = raw{unix.AF_UNSPEC, 0, 0, 0}
+var rtgenmsg = []byte{unix.AF_UNSPEC, 0, 0, 0}
 
-func (n *Network) ids(flags int, of Attrs) ([]PeerID, error) {
+func (n *Network) ids(flags int, of rtnl.Attrs) ([]PeerID, error) {
 	var list []PeerID
-	err := n.ask(unix.RTM_GETNSID, flags, rtgenmsg, of, len(rtgenmsg), func(_ []byte, a Attrs) {
-		list = append(list, PeerID{numberOf(a, netnsaNSID), numberOf(a, netnsaCurrent), a.Get(netnsaCurrent) != nil})
+	err := n.ask(unix.RTM_GETNSID, flags, rtgenmsg, of, len(rtgenmsg), func(_ []byte, a rtnl.Attrs) {
+		list = append(list, PeerID{numberOf(a, unix.NETNSA_NSID), numberOf(a, unix.NETNSA_CURRENT_NSID), a.Get(unix.NETNSA_CURRENT_NSID) != nil})
 	})
 	return list, err
 }
@@ -51,17 +43,17 @@ func (n *Network) PeerIDs(target int32) ([]PeerID, error) {
 	return n.ids(unix.NLM_F_DUMP, inTarget(nil, target))
 }
 
-func inTarget(a Attrs, target int32) Attrs {
+func inTarget(a rtnl.Attrs, target int32) rtnl.Attrs {
 	if target != NoID {
-		a.AddUint32(netnsaTarget, uint32(target))
+		a.AddUint32(unix.NETNSA_TARGET_NSID, uint32(target))
 	}
 	return a
 }
 
 // PeerID is the number of the namespace that a descriptor refers to.
 func (n *Network) PeerID(fd int) (int32, error) {
-	var a Attrs
-	a.AddUint32(netnsaFD, uint32(fd))
+	var a rtnl.Attrs
+	a.AddUint32(unix.NETNSA_FD, uint32(fd))
 	list, err := n.ids(0, a)
 	if err == nil && len(list) != 1 {
 		err = fault.Op(nil, "RTM_GETNSID got %d answers, not 1", len(list))
@@ -74,15 +66,15 @@ func (n *Network) PeerID(fd int) (int32, error) {
 
 // TranslatePeerID is what the namespace that has a number here has in another one.
 func (n *Network) TranslatePeerID(id, target int32) ([]PeerID, error) {
-	var a Attrs
-	a.AddUint32(netnsaNSID, uint32(id))
+	var a rtnl.Attrs
+	a.AddUint32(unix.NETNSA_NSID, uint32(id))
 	return n.ids(0, inTarget(a, target))
 }
 
 // SetPeerID gives a namespace a number, which may be NoID.
 func (n *Network) SetPeerID(fd int, id int32) error {
-	var a Attrs
-	a.Add(netnsaFD, nl.Uint32Attr(uint32(fd)))
-	a.Add(netnsaNSID, nl.Uint32Attr(uint32(id)))
+	var a rtnl.Attrs
+	a.AddUint32(unix.NETNSA_FD, uint32(fd))
+	a.AddUint32(unix.NETNSA_NSID, uint32(id))
 	return n.change(unix.RTM_NEWNSID, 0, rtgenmsg, a)
 }

@@ -1,22 +1,23 @@
 package link
 
 import (
+	"encoding/binary"
 	"os"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // A Route is an entry of a routing table, as RTM_NEWROUTE gives and takes it,
 // rtnetlink(7).
 type Route struct {
 	unix.RtMsg
-	Attrs
+	rtnl.Attrs
 }
 
-func (r *Route) header() raw { return bytesOf(&r.RtMsg) }
+func (r *Route) header() []byte { return rtnl.BytesOf(&r.RtMsg) }
 
 // TableID is the routing table's number, which may be too great for the header.
 func (r *Route) TableID() uint32 {
@@ -66,9 +67,9 @@ func (n *Network) GetRoute(r *Route) ([]Route, error) { return n.routes(r, 0) }
 
 func (n *Network) routes(r *Route, flags int) ([]Route, error) {
 	var list []Route
-	err := n.ask(unix.RTM_GETROUTE, flags, r.header(), r.Attrs, unix.SizeofRtMsg, func(header []byte, a Attrs) {
+	err := n.ask(unix.RTM_GETROUTE, flags, r.header(), r.Attrs, unix.SizeofRtMsg, func(header []byte, a rtnl.Attrs) {
 		route := Route{Attrs: a}
-		copy(bytesOf(&route.RtMsg), header)
+		copy(rtnl.BytesOf(&route.RtMsg), header)
 		list = append(list, route)
 	})
 	return list, err
@@ -77,7 +78,7 @@ func (n *Network) routes(r *Route, flags int) ([]Route, error) {
 // A Nexthop is one of the ways that a route of several has, RTA_MULTIPATH.
 type Nexthop struct {
 	unix.RtNexthop
-	Attrs
+	rtnl.Attrs
 }
 
 // Nexthops are those of a route.
@@ -85,13 +86,13 @@ func (r *Route) Nexthops() ([]Nexthop, error) {
 	var list []Nexthop
 	for b := r.Get(unix.RTA_MULTIPATH); len(b) >= unix.SizeofRtNexthop; {
 		var h Nexthop
-		copy(bytesOf(&h.RtNexthop), b)
+		copy(rtnl.BytesOf(&h.RtNexthop), b)
 		size := int(h.Len)
 		if size < unix.SizeofRtNexthop || size > len(b) {
 			break
 		}
 		var err error
-		if h.Attrs, err = ParseAttrs(b[unix.SizeofRtNexthop:size]); err != nil {
+		if h.Attrs, err = rtnl.ParseAttrs(b[unix.SizeofRtNexthop:size]); err != nil {
 			return nil, err
 		}
 		list = append(list, h)
@@ -106,10 +107,13 @@ func (r *Route) SetNexthops(list []Nexthop) {
 	for _, h := range list {
 		attrs := h.Bytes()
 		h.Len = uint16(unix.SizeofRtNexthop + len(attrs))
-		b = append(append(b, bytesOf(&h.RtNexthop)...), attrs...)
+		b = append(append(b, rtnl.BytesOf(&h.RtNexthop)...), attrs...)
 	}
 	r.Add(unix.RTA_MULTIPATH, b)
 }
+
+// Family is an address family as it stands before an address, RTA_VIA.
+func Family(f uint8) []byte { return binary.NativeEndian.AppendUint16(nil, uint16(f)) }
 
 // FlushRouteCache has the kernel look up anew what it keeps of IPv4 routes.
 func (n *Network) FlushRouteCache() error {
@@ -123,28 +127,22 @@ func (n *Network) FlushRouteCache() error {
 
 // VRFTable is the routing table of a VRF device, IFLA_VRF_TABLE.
 func (n *Network) VRFTable(name string) (uint32, error) {
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	answers, err := n.request(unix.RTM_GETLINK, 0, msg, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	var of rtnl.Attrs
+	of.AddString(unix.IFLA_IFNAME, name)
+	answers, err := n.conn.Request(unix.RTM_GETLINK, 0, rtnl.BytesOf(&unix.IfInfomsg{}), of)
 	if err != nil {
 		return 0, fault.Op(err, "find network device %s", name)
 	}
 	for _, b := range answers {
-		a, err := ParseAttrs(b[min(len(b), unix.SizeofIfInfomsg):])
+		a, err := rtnl.ParseAttrs(b[min(len(b), unix.SizeofIfInfomsg):])
 		if err != nil {
 			return 0, err
 		}
-		info, err := ParseAttrs(a.Get(unix.IFLA_LINKINFO))
-		if err != nil {
-			return 0, err
-		}
-		if unix.ByteSliceToString(info.Get(nl.IFLA_INFO_KIND)) != "vrf" {
+		info := a.Nested(unix.IFLA_LINKINFO)
+		if info.String(unix.IFLA_INFO_KIND) != "vrf" {
 			continue
 		}
-		data, err := ParseAttrs(info.Get(nl.IFLA_INFO_DATA))
-		if err != nil {
-			return 0, err
-		}
-		if t, ok := data.Uint32(nl.IFLA_VRF_TABLE); ok {
+		if t, ok := info.Nested(unix.IFLA_INFO_DATA).Uint32(unix.IFLA_VRF_TABLE); ok {
 			return t, nil
 		}
 	}

@@ -2,6 +2,7 @@ package link
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/bundletest"
+	"ocibox/core/rtnl"
 )
 
 func open(t *testing.T) *Network {
@@ -96,7 +98,7 @@ func TestNexthopsCut(t *testing.T) {
 	r.SetNexthops([]Nexthop{h, h})
 	whole := r.Get(unix.RTA_MULTIPATH)
 	for size := range whole {
-		cut := Route{Attrs: Attrs{{unix.RTA_MULTIPATH, whole[:size]}}}
+		cut := Route{Attrs: rtnl.Attrs{{Type: unix.RTA_MULTIPATH, Value: whole[:size]}}}
 		hops, err := cut.Nexthops()
 		if err != nil || len(hops) != size/(len(whole)/2) {
 			t.Errorf("%d bytes: %d, %v", size, len(hops), err)
@@ -136,4 +138,37 @@ func TestNeighborRefused(t *testing.T) {
 		t.Error("a short address was taken")
 	}
 	count(1)
+}
+
+// What the kernel has to say of one device may be longer than 32 KiB.
+func TestLongAnswer(t *testing.T) {
+	if !bundletest.OwnNetwork(t) {
+		return
+	}
+	n, index := ready(t)
+	var names rtnl.Attrs
+	for i := range 300 {
+		names.AddString(unix.IFLA_ALT_IFNAME, fmt.Sprintf("%0127d", i))
+	}
+	of := &Link{IfInfomsg: unix.IfInfomsg{Index: index}}
+	of.AddNested(unix.IFLA_PROP_LIST, names)
+	if err := n.SetAltNames(of, true); err != nil {
+		t.Fatal(err)
+	}
+	l, err := n.Link("v0", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Nested(unix.IFLA_PROP_LIST); len(got) != len(names) || got[299].Type != unix.IFLA_ALT_IFNAME || string(got[299].Value) != string(names[299].Value) {
+		t.Errorf("one: %d names", len(got))
+	}
+	list, err := n.Links(unix.AF_UNSPEC, true, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list {
+		if got := list[i].Nested(unix.IFLA_PROP_LIST); list[i].Index == index && len(got) != len(names) {
+			t.Errorf("in a list: %d names", len(got))
+		}
+	}
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/rtnl"
 )
 
 // A Veth is a pair of devices to make, veth(4).
@@ -28,7 +28,7 @@ func (n *Network) AddVeth(there *Network, v *Veth) error {
 			return err
 		}
 	}
-	var near, far, data, info Attrs
+	var near, far, data, info rtnl.Attrs
 	near.AddString(unix.IFLA_IFNAME, v.Name)
 	far.AddString(unix.IFLA_IFNAME, v.Peer)
 	far.AddUint32(unix.IFLA_NET_NS_FD, uint32(there.file.Fd()))
@@ -43,16 +43,16 @@ func (n *Network) AddVeth(there *Network, v *Veth) error {
 		}
 		near.AddUint32(unix.IFLA_MASTER, uint32(bridge))
 	}
-	data.Add(nl.VETH_INFO_PEER, (&Link{Attrs: far}).Peer())
-	info.Add(nl.IFLA_INFO_KIND, []byte("veth"))
-	info.AddNested(nl.IFLA_INFO_DATA, data)
+	data.Add(rtnl.VETH_INFO_PEER, (&Link{Attrs: far}).Peer())
+	info.Add(unix.IFLA_INFO_KIND, []byte("veth"))
+	info.AddNested(unix.IFLA_INFO_DATA, data)
 	near.AddNested(unix.IFLA_LINKINFO, info)
 	if err := n.SetLink(&Link{Attrs: near}, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
 		return n.notMade(v, err)
 	}
 	if err := n.finish(there, v); err != nil {
 		// With the one, the kernel takes the other.
-		var name Attrs
+		var name rtnl.Attrs
 		name.AddString(unix.IFLA_IFNAME, v.Name)
 		return and(err, n.DeleteLink(&Link{Attrs: name}))
 	}
@@ -124,8 +124,8 @@ type VethEnd struct {
 
 // Veths lists those of the namespace, each with its addresses.
 func (n *Network) Veths() ([]VethEnd, error) {
-	var of, info Attrs
-	info.Add(nl.IFLA_INFO_KIND, []byte("veth"))
+	var of, info rtnl.Attrs
+	info.Add(unix.IFLA_INFO_KIND, []byte("veth"))
 	of.AddNested(unix.IFLA_LINKINFO, info)
 	links, err := n.Links(unix.AF_UNSPEC, false, of)
 	if err != nil {
