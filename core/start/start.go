@@ -12,11 +12,9 @@ package start
 import (
 	"os"
 	"runtime"
-)
 
-// room makes room on the stack for all that is to come, at once: it grows by
-// copies of what is there, which is little at first.
-func room()
+	_ "ocibox/core/room"
+)
 
 // What entry has done.
 var (
@@ -28,7 +26,6 @@ var (
 // from here on, and the environment is as it was. The caller stays on that thread,
 // for what it starts to inherit this; other goroutines start no program.
 func Here() {
-	room()
 	runtime.LockOSThread()
 	if slack {
 		calm(0)

@@ -1,4 +1,4 @@
-// func room()
+// func take()
 // Its frame is room on the stack that nobody touches.
-TEXT ·room(SB), 0, $65536-0
+TEXT ·take(SB), 0, $65536-0
 	RET
