@@ -7,10 +7,10 @@ import (
 
 	"ocibox/applets"
 	"ocibox/applets/cli"
-	"ocibox/core/start"
+	"ocibox/core/early"
 )
 
 func main() {
-	start.Here()
+	early.Here()
 	os.Exit(applets.Main(cli.Std{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args))
 }

@@ -13,6 +13,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -54,6 +55,7 @@ func hostPs(out io.Writer, path string, options []string, pids []int) error {
 	if len(options) == 0 {
 		options = []string{"-ef"}
 	}
+	defer early.Plainly()()
 	text, err := exec.Command(path, options...).Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

@@ -139,10 +139,6 @@ func (g *globals) cgroupManager() (cgroup.Manager, error) {
 
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
-	// What a parent set for this process by PR_SET_PDEATHSIG, as containerd
-	// does, is the main thread's: core/seal has to execute on that.
-	goruntime.LockOSThread()
-	defer goruntime.UnlockOSThread()
 	g := newGlobals()
 	if err := g.Parse(std, args); err != nil {
 		return err

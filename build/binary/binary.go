@@ -19,7 +19,7 @@ var Architectures = []string{"amd64", "arm64", "riscv64", "arm", "386", "s390x",
 var baselines = []string{"GOAMD64=v1", "GOARM64=v8.0", "GORISCV64=rva20u64", "GOARM=7", "GO386=sse2", "GOPPC64=power8", "GOEXPERIMENT=", "GOFLAGS="}
 
 // Flags are those of go build that make the binary what it is.
-var Flags = []string{"-buildvcs=false", "-trimpath", "-ldflags", "-s -w -E ocibox/core/start.entry"}
+var Flags = []string{"-buildvcs=false", "-trimpath", "-ldflags", "-s -w -E ocibox/core/early.entry"}
 
 // Build builds it for arch out of the module that the working directory is in.
 func Build(arch, out string) error {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -71,7 +72,9 @@ func Run(argv []string, tty *os.File) (End, error) {
 	}
 	// Of these Go would end, and with the first process its kernel.
 	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	after := early.Plainly()
 	p, err := os.StartProcess(path, argv, attr)
+	after()
 	if err != nil {
 		return end, fault.Op(reason(err), "%s", path)
 	}

@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/early"
 )
 
 // cloneArgs is struct clone_args of clone3(2), as of Linux 5.7.
@@ -46,6 +48,9 @@ func fork3(base unsafe.Pointer, args *cloneArgs) (uintptr, syscall.Errno) {
 		adviseHeap(unix.MADV_DONTFORK)
 	}
 	runtimeBeforeFork()
+	if !first {
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, early.Slack(), 0, 0, 0, 0) // for the child
+	}
 	onSystemStack(forkOnSystemStack)
 	runtimeAfterFork()
 	if first {

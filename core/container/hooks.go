@@ -17,6 +17,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/plan"
 )
@@ -79,12 +80,14 @@ func runHook(ctx context.Context, h plan.Hook, state specs.State) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out[0], stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	after := early.Plainly()
 	err = cmd.Run()
+	after()
 	if _, err := io.Copy(out[1], io.NewSectionReader(stderr, 0, math.MaxInt64)); err != nil {
 		return fault.In(h.Field, fault.Op(err, "%s: pass on its standard error", h.Path))
 	}
 	var exit *exec.ExitError
-	var start *fs.PathError
+	var missing *fs.PathError
 	switch {
 	case err == nil:
 		return nil
@@ -94,8 +97,8 @@ func runHook(ctx context.Context, h plan.Hook, state specs.State) error {
 		return fault.Field(h.Field, "%s: has not ended within %d s, and was killed%s", h.Path, h.Seconds(), lastLine(stderr))
 	case errors.As(err, &exit):
 		return fault.Field(h.Field, "%s: %v%s", h.Path, exit, lastLine(stderr))
-	case errors.As(err, &start):
-		err = start.Err
+	case errors.As(err, &missing):
+		err = missing.Err
 	}
 	return &fault.Error{Field: h.Field, Text: h.Path, Err: err}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -48,11 +49,13 @@ func run(path string, argv []string) (said string, err error) {
 		return "", err
 	}
 	defer r.Close()
+	after := early.Plainly()
 	proc, err := os.StartProcess(path, argv, &os.ProcAttr{
 		Env: []string{"LC_ALL=C"}, // explainHelper knows the English words
 		// Its stdin is the pipe as well: it reads none, and /dev/null may be missing.
 		Files: []*os.File{w, w, w},
 	})
+	after()
 	w.Close()
 	if err != nil {
 		return "", reason(err)

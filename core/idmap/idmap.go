@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -204,7 +205,8 @@ func ContainerID(m []specs.LinuxIDMapping, hostID uint32) (uint32, bool) {
 // InInitialUserns says whether this process is in the initial user namespace,
 // where alone mknod and most sysctls work. A kernel without user namespaces
 // (no /proc/self/uid_map) has no other.
-func InInitialUserns() (bool, error) { return DefaultPaths().inInitialUserns() }
+// A process does not change it: it is asked for once.
+var InInitialUserns = sync.OnceValues(func() (bool, error) { return DefaultPaths().inInitialUserns() })
 
 func (p Paths) inInitialUserns() (bool, error) {
 	path := filepath.Join(p.Proc, "self", uidSide.file)

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -67,7 +67,7 @@ func within(name string, warn func(string), f func() error) error {
 	defer unix.Close(fd)
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread()
+		early.Plainly()
 		err := enter(fd, name, warn)
 		if err == nil {
 			err = f()

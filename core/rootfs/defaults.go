@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -141,6 +142,7 @@ func busyboxApplets(file string) ([]string, error) {
 func runBusybox(file, arg string) (string, error) {
 	var errs bytes.Buffer
 	cmd := exec.Cmd{Path: file, Args: []string{"busybox", arg}, Env: []string{}, Stderr: &errs}
+	defer early.Plainly()()
 	out, err := cmd.Output()
 	if first, _, _ := strings.Cut(strings.TrimSpace(errs.String()), "\n"); err != nil && first != "" {
 		return "", fault.Op(err, "%s", first)

@@ -15,6 +15,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/files"
 	"ocibox/core/idmap"
@@ -88,6 +89,8 @@ func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int,
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
+	// It begins on the first thread, as it was on until something was waited for.
+	early.Plainly()
 	err = syscall.Exec(path(fd), p.Args, p.Env)
 	return -1, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }

@@ -1,4 +1,4 @@
-package start
+package early
 
 import (
 	"fmt"
@@ -61,7 +61,7 @@ func TestEntry(t *testing.T) {
 	for _, env := range [][]string{{}, {"A=1"}, {"A=1", "B="}, {"=", "", "A"}, {"GOMAX=1", "PROCS=2"}, many} {
 		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
 			told := tell(t, env, args...)
-			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own}
+			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": own}
 			if os.Geteuid() == 0 {
 				want["monitor"] = `"5000000"`
 			}
@@ -81,7 +81,7 @@ func TestEntry(t *testing.T) {
 	}
 	// Without the entry it is as any Go program.
 	plainly := program(t, runtime.GOARCH, nil)
-	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own {
+	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own || told["elsewhere"] != own {
 		t.Errorf("built without it: %v", told)
 	}
 }

@@ -1,4 +1,5 @@
-// Package start is what is done before the Go runtime starts: the function entry
+// Package early is what is done before the Go runtime starts, and what has to be
+// minded of it: the function entry
 // is the binary's entry point in place of the runtime's own, where scripts/build
 // says so, and goes on there. By it
 //
@@ -7,7 +8,7 @@
 //   - its monitor, the thread by which it watches the others, wakes every 5 ms and
 //     not, as it does while a program is young, every 70 µs: threads inherit the
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK).
-package start
+package early
 
 import (
 	"os"
@@ -22,15 +23,31 @@ var (
 	variable bool // GOMAXPROCS=1 is in the environment
 )
 
+// own is the timer slack in ns that the process was started with, 0 while the first
+// thread has it anyway.
+var own uintptr
+
 // Here is the first thing that main does: the first thread has its own timer slack
-// from here on, and the environment is as it was. The caller stays on that thread,
-// for what it starts to inherit this; other goroutines start no program.
+// from here on, and the environment is as it was.
 func Here() {
-	runtime.LockOSThread()
 	if slack {
 		calm(0)
+		own = current()
 	}
 	if variable {
 		os.Unsetenv("GOMAXPROCS")
 	}
 }
+
+// Plainly is to be called before a program is started, and what it returns after: the
+// caller stays on a thread meanwhile that has the process's own timer slack, which
+// the program inherits. (runtime.LockOSThread makes a thread more, so it is for
+// those alone.)
+func Plainly() (after func()) {
+	runtime.LockOSThread()
+	calm(own)
+	return runtime.UnlockOSThread
+}
+
+// Slack is what Plainly sets, for who does so by a plain system call.
+func Slack() uintptr { return own }
