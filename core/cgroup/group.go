@@ -125,10 +125,7 @@ func vacant(dir string) error {
 // where the one above has it and it is not enabled yet.
 func enable(dir string) error {
 	var above []string // dir's ancestors in the hierarchy, the nearest first
-	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
-		if _, err := os.Lstat(at + "/cgroup.controllers"); err != nil {
-			break
-		}
+	for at := filepath.Dir(dir); unix.Access(at+"/cgroup.controllers", unix.F_OK) == nil; at = filepath.Dir(at) {
 		above = append(above, at)
 	}
 	for _, at := range slices.Backward(above) {
@@ -154,6 +151,9 @@ func enable(dir string) error {
 				break
 			}
 		}
+	}
+	if unix.Access(filepath.Dir(dir)+"/cgroup.type", unix.F_OK) != nil {
+		return nil // the root is no threaded cgroup
 	}
 	kind, err := words(dir + "/cgroup.type")
 	if err == nil && len(kind) == 2 && kind[1] == "invalid" {

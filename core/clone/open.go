@@ -88,8 +88,11 @@ func makePath(base unsafe.Pointer, in *insn, kind uintptr) (result syscall.Errno
 				closeUnless(parent, root)
 				return e
 			}
-			if e == 0 {
+			if e == 0 && ch(p, rest) != 0 {
 				fd, e = openat2(base, root, unix.O_PATH|unix.O_CLOEXEC)
+			} else if e == 0 {
+				setCh(p, end, border)
+				break
 			}
 		}
 		setCh(p, end, border)

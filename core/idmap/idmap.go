@@ -209,6 +209,11 @@ func ContainerID(m []specs.LinuxIDMapping, hostID uint32) (uint32, bool) {
 var InInitialUserns = sync.OnceValues(func() (bool, error) { return DefaultPaths().inInitialUserns() })
 
 func (p Paths) inInitialUserns() (bool, error) {
+	// The inode of the initial one is fixed since Linux 3.8 (USER_NS_INIT_INO in
+	// linux/nsfs.h). Its map, of all ids, root can give to another as well.
+	if ns, err := os.Readlink(filepath.Join(p.Proc, "self/ns/user")); err == nil {
+		return ns == "user:[4026531837]", nil
+	}
 	path := filepath.Join(p.Proc, "self", uidSide.file)
 	data, err := files.Read(path)
 	switch {
@@ -221,13 +226,7 @@ func (p Paths) inInitialUserns() (bool, error) {
 	case err != nil:
 		return false, fault.Op(reason(err), "read %s", path)
 	}
-	if strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295" {
-		return false, nil
-	}
-	// Root can give a namespace that same map; the inode then tells them apart.
-	// It is fixed since Linux 3.8 (USER_NS_INIT_INO in linux/nsfs.h).
-	ns, err := os.Readlink(filepath.Join(p.Proc, "self/ns/user"))
-	return err != nil || ns == "user:[4026531837]", nil
+	return strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295", nil
 }
 
 // reason is err without the operation and path that os puts before it.
