@@ -37,14 +37,14 @@ func TestStartOfDeadInit(t *testing.T) {
 	})
 }
 
-// sleepsOnSocket says whether a thread of pid is in read(2) or recvmsg(2) on a
-// socket, proc_pid_syscall(5).
+// sleepsOnSocket says whether a thread of pid is in recvfrom(2) on a socket,
+// proc_pid_syscall(5).
 func sleepsOnSocket(pid int) bool {
 	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	for _, thread := range threads {
 		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/syscall", pid, thread.Name()))
 		f := strings.Fields(string(call))
-		if len(f) < 2 || f[0] != fmt.Sprint(unix.SYS_READ) {
+		if len(f) < 2 || f[0] != fmt.Sprint(unix.SYS_RECVFROM) {
 			continue
 		}
 		var fd int

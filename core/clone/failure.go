@@ -55,9 +55,19 @@ func (f *Failure) set(m message, log []byte) {
 // receive reads one message; io.EOF when the other end is closed.
 func receive(sock int) (message, []byte, error) {
 	var m message
-	buf := make([]byte, 5*pathMax) // a label's three texts and a log
 	for {
-		n, err := unix.Read(sock, buf)
+		// Mostly it is short: a label's three texts and a log may follow.
+		buf := make([]byte, 64)
+		n, err := 0, error(nil)
+		size, _, errno := syscall.Syscall6(unix.SYS_RECVFROM, uintptr(sock), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), unix.MSG_PEEK|unix.MSG_TRUNC, 0, 0)
+		if errno != 0 {
+			err = errno
+		} else {
+			if int(size) > len(buf) {
+				buf = make([]byte, size)
+			}
+			n, err = unix.Read(sock, buf)
+		}
 		switch {
 		case err == unix.EINTR:
 			continue

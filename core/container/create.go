@@ -103,6 +103,9 @@ func (o *Options) compile(started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if host.Cgroups, err = cgroup.Probe(); err != nil {
+		return nil, nil, err
+	}
 	if err := modules(&host, spec); err != nil {
 		return nil, nil, err
 	}

@@ -88,11 +88,11 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	status, err := c.Status()
+	paused, err := c.paused()
 	if err != nil {
 		return nil, err
 	}
-	if status == StatePaused && !o.IgnorePaused {
+	if paused && !o.IgnorePaused {
 		return nil, fault.Op(nil, "cannot exec in a paused container").WithHint("resume it, or use --ignore-paused: the process waits then until somebody does")
 	}
 	group, err := c.groupFor(o.Cgroups)
@@ -100,6 +100,10 @@ func (c *Container) join(o ExecOptions) (*attempt, error) {
 		return nil, err
 	}
 	if spec.Linux != nil && spec.Linux.Seccomp != nil {
+		status, err := c.Status()
+		if err != nil {
+			return nil, err
+		}
 		t.State = c.hookState(status, c.Pid)
 	}
 	// Before, as the process may be read from a pipe, once.

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/caps"
-	"ocibox/core/cgroup"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
 	"ocibox/core/mounts"
@@ -23,13 +22,10 @@ import (
 	"ocibox/core/rdt"
 )
 
-// Host is what a plan has to know of the calling process and its host.
+// Host is what every plan has to know of the calling process and its host.
 func Host() (plan.Host, error) {
 	h := plan.Host{Self: idmap.Current(), Resctrl: rdt.Find}
 	var err error
-	if h.Cgroups, err = cgroup.Probe(); err != nil {
-		return h, err
-	}
 	if h.Caps, h.CapLast, err = caps.Own(); err != nil {
 		return h, err
 	}

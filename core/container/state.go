@@ -282,6 +282,11 @@ func (c *Container) keep(config []byte) error {
 	return files.Create(filepath.Join(c.dir, bundle.ConfigName), config)
 }
 
+// change writes another config.json in its place.
+func (c *Container) change(config []byte) error {
+	return files.Replace(filepath.Join(c.dir, bundle.ConfigName), config, 0o600)
+}
+
 // Spec is the config.json that the container was created from. The error's cause
 // is ErrUnknown if somebody deletes the container meanwhile.
 func (c *Container) Spec() (*specs.Spec, error) {

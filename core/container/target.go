@@ -61,24 +61,24 @@ func (c *Container) ending() bool {
 // tells is the init's if that still runs afterwards.
 func (c *Container) target() (plan.Target, error) {
 	t := plan.Target{RootFS: c.Rootfs}
+	own, err := namespace.Numbers(os.Getpid())
+	if err != nil {
+		return t, err
+	}
+	its, err := namespace.Numbers(c.Pid)
+	var e *fault.Error
+	if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
+		e.Hint = "the init of a container hides until it is started, from all but root: start it first"
+	}
+	if err != nil {
+		return t, err
+	}
 	for i := range namespace.Kinds {
-		k := &namespace.Kinds[i]
-		own, err := namespace.Of(os.Getpid(), k)
-		if errors.Is(err, unix.ENOENT) {
-			continue // this kernel has none of the kind
-		}
-		if err != nil {
-			return t, err
-		}
-		its, err := namespace.Of(c.Pid, k)
-		var e *fault.Error
-		if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
-			e.Hint = "the init of a container hides until it is started, from all but root: start it first"
-		}
-		if err != nil {
-			return t, err
-		}
-		if its != own {
+		switch k := &namespace.Kinds[i]; {
+		case own[i] == 0: // this kernel has none of the kind
+		case its[i] == 0:
+			return t, c.notRunning() // it has left them
+		case its[i] != own[i]:
 			t.Joins |= k.Flag
 		}
 	}

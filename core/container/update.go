@@ -55,7 +55,7 @@ func (s Store) Update(id string, u Update) error {
 	if err != nil {
 		return fault.Op(err, "write the config.json of %s", id)
 	}
-	return c.keep(config)
+	return c.change(config)
 }
 
 // limit sets what u changes of the limits in l.

@@ -2,6 +2,8 @@ package namespace
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -25,6 +27,33 @@ func Of(pid int, k *Kind) (ID, error) {
 		return ID{}, fault.Op(err, "look at %s", Path(pid, k))
 	}
 	return ID{uint64(st.Dev), st.Ino}, nil
+}
+
+// Numbers are those of the namespaces that process pid is in, in the order of
+// Kinds, and 0 where there is none. The error is that of Of.
+func Numbers(pid int) (list [len(Kinds)]uint64, err error) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/ns"
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return list, fault.Op(err, "look at %s", dir)
+	}
+	defer unix.Close(fd)
+	for i := range Kinds {
+		var buf [64]byte
+		n, err := unix.Readlinkat(fd, Kinds[i].Proc, buf[:])
+		if err == unix.ENOENT {
+			continue
+		}
+		if err != nil {
+			return list, fault.Op(err, "look at %s", Path(pid, &Kinds[i]))
+		}
+		// As in "mnt:[4026531841]".
+		_, number, _ := strings.Cut(string(buf[:n]), ":[")
+		if list[i], err = strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); err != nil {
+			return list, fault.Op(nil, "%s leads to %q", Path(pid, &Kinds[i]), buf[:n])
+		}
+	}
+	return list, nil
 }
 
 // Below says whether the pid namespace of process pid is id, or descends from
