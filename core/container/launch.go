@@ -207,7 +207,7 @@ func (a *attempt) begin() error {
 	a.c.State = State{
 		Version: a.spec.Version, ID: a.ID, Bundle: a.plan.Bundle, Rootfs: a.plan.RootFS,
 		Created: time.Now().UTC(), Owner: uint32(os.Geteuid()), Annotations: a.spec.Annotations,
-		Paths: a.plan.Paths, NoKeyring: a.NoKeyring, Cgroup: a.plan.Cgroup,
+		Paths: a.plan.Paths, NoKeyring: a.NoKeyring, NoHooks: a.spec.Hooks == nil, Cgroup: a.plan.Cgroup,
 	}
 	if a.plan.Rdt != nil {
 		// Before they are made, for delete --force after a kill -9.

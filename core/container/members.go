@@ -2,7 +2,6 @@ package container
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"slices"
 
@@ -30,7 +29,7 @@ import (
 // from the host's processes, which is an error.
 func (c *Container) Members() ([]int, error) {
 	s, err := c.Spec()
-	if errors.Is(err, fs.ErrNotExist) && c.Pid == 0 {
+	if err != nil && c.Pid == 0 {
 		return []int{}, nil // never finished
 	}
 	if err != nil {

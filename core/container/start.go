@@ -32,7 +32,7 @@ func (s Store) Start(id, notifySocket string) error {
 	if status != specs.StateCreated {
 		return fault.Op(nil, "container %s is %s, not created", id, status)
 	}
-	spec, err := c.Spec()
+	spec, err := c.hooked()
 	if err != nil {
 		return err
 	}
@@ -72,8 +72,10 @@ func (s Store) Start(id, notifySocket string) error {
 		if strings.HasPrefix(f.Call, "execve(") {
 			e.Hint = execHint(c.Rootfs, c.Paths, f.Errno)
 		}
-		if f.Filtered = filteredAtStart(f, spec); e.Hint == "" {
-			e.Hint = filterHint(f, spec)
+		if spec, err := c.Spec(); err == nil { // it is for hints alone
+			if f.Filtered = filteredAtStart(f, spec); e.Hint == "" {
+				e.Hint = filterHint(f, spec)
+			}
 		}
 		return e
 	}
@@ -158,7 +160,7 @@ func (s Store) delete(id string, force bool, spec *specs.Spec) error {
 		}
 	}
 	if spec == nil {
-		spec, err = c.Spec()
+		spec, err = c.hooked()
 	}
 	if err != nil {
 		// One that was left early had no hooks run for it yet.

@@ -33,6 +33,7 @@ type State struct {
 	StartTime   uint64            `json:"startTime"`           // of Pid, in clock ticks since boot
 	MountID     uint64            `json:"mountID,omitempty"`   // of Pid's mount namespace, or 0 (namespace.MountID)
 	NoKeyring   bool              `json:"noKeyring,omitempty"` // its processes keep their callers' session keyrings
+	NoHooks     bool              `json:"noHooks,omitempty"`   // its config.json has none: nobody need read it for them
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Paths are what Start will try to execute, in order, for its errors.
 	Paths []string `json:"paths"`
@@ -207,8 +208,10 @@ func (s Store) Load(id string) (*Container, error) {
 	data, err := files.Read(filepath.Join(c.dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(c.dir); err == nil {
-			c.State = State{Version: specs.Version, ID: id}
-			return c, nil // being created, or never finished
+			// Being created, or never finished: no hook has been run for it, and
+			// its config.json may not be whole.
+			c.State = State{Version: specs.Version, ID: id, NoHooks: true}
+			return c, nil
 		}
 		return nil, unknown(c.dir)
 	}
@@ -285,6 +288,14 @@ func (c *Container) keep(config []byte) error {
 // change writes another config.json in its place.
 func (c *Container) change(config []byte) error {
 	return files.Replace(filepath.Join(c.dir, bundle.ConfigName), config, 0o600)
+}
+
+// hooked is Spec for who wants nothing of it but the hooks.
+func (c *Container) hooked() (*specs.Spec, error) {
+	if c.NoHooks {
+		return &specs.Spec{}, nil
+	}
+	return c.Spec()
 }
 
 // Spec is the config.json that the container was created from. The error's cause
