@@ -10,15 +10,17 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
-// Unmarshal is json.Unmarshal into a variable that holds its type's zero value.
+// Unmarshal is json.Unmarshal into a variable that holds its type's zero value. Of the
+// types of struct that read themselves (json.Unmarshaler) it knows time.Time alone.
 func Unmarshal(data []byte, v any) error {
 	to := reflect.ValueOf(v)
 	if to.Kind() == reflect.Pointer && !to.IsNil() {
-		d := decoder{data: data}
-		if d.value(to.Elem(), 0) && d.space() == 0 {
+		d := decoder{data: string(data)}
+		if utf8.ValidString(d.data) && d.value(to.Elem(), 0) && d.space() == 0 {
 			return nil
 		}
 		to.Elem().SetZero()
@@ -26,12 +28,13 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
-// A decoder reads values from data, at pos. What reads one says false for what it
-// leaves to encoding/json; it may have set parts of the variable by then.
+// A decoder reads values from data, which is valid UTF-8, at pos. What reads one says
+// false for what it leaves to encoding/json; it may have set parts of the variable by
+// then. The strings that it makes are parts of data.
 type decoder struct {
-	data  []byte
+	data  string
 	pos   int
-	types []structType
+	types []*structType
 }
 
 // maxDepth bounds how deep values are nested, and maxFields how many a struct has.
@@ -42,45 +45,49 @@ const (
 
 // structType is what is known of a type of struct.
 type structType struct {
-	of     reflect.Type
-	plain  bool
-	custom bool // reads itself
-	fields []field
+	of    reflect.Type
+	names []string // of the fields that were looked at, in their order, "" for those without
+	plain bool     // there was nothing but what is read here
 }
 
-type field struct {
-	name  string
-	index int
-}
-
-var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
-
-// structOf looks a type up, or at it.
-func (d *decoder) structOf(t reflect.Type) structType {
-	for i := range d.types {
-		if d.types[i].of == t {
-			return d.types[i]
+// structOf looks a type up.
+func (d *decoder) structOf(t reflect.Type) *structType {
+	for _, s := range d.types {
+		if s.of == t {
+			return s
 		}
 	}
-	s := structType{of: t, plain: t.NumField() <= maxFields, custom: reflect.PointerTo(t).Implements(unmarshaler)}
-	if !s.custom {
-		s.fields = make([]field, 0, t.NumField())
-		for i := range t.NumField() {
-			f := t.Field(i)
-			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-			switch {
-			case f.Anonymous || strings.Contains(options, "string"):
-				s.plain = false
-			case !f.IsExported() || name == "-":
-			case name == "":
-				s.fields = append(s.fields, field{f.Name, i})
-			default:
-				s.fields = append(s.fields, field{name, i})
-			}
-		}
-	}
+	n := t.NumField()
+	s := &structType{of: t, plain: n <= maxFields, names: make([]string, 0, n)}
 	d.types = append(d.types, s)
 	return s
+}
+
+// find is the index of a member's field, -1 where there is none. It looks at no more
+// fields than it takes, as the members mostly come in the fields' order.
+func (s *structType) find(key string) int {
+	for i, name := range s.names {
+		if name == key && name != "" {
+			return i
+		}
+	}
+	for len(s.names) < cap(s.names) && s.plain {
+		f := s.of.Field(len(s.names))
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous || strings.Contains(options, "string"):
+			s.plain = false
+		case !f.IsExported() || name == "-":
+			name = ""
+		case name == "":
+			name = f.Name
+		}
+		s.names = append(s.names, name)
+		if name == key && name != "" {
+			return len(s.names) - 1
+		}
+	}
+	return -1
 }
 
 // space passes over white space and gives the next byte, or 0 at the end.
@@ -97,12 +104,21 @@ func (d *decoder) space() byte {
 
 // word passes over a word if it is next.
 func (d *decoder) word(w string) bool {
-	if strings.HasPrefix(string(d.data[d.pos:min(len(d.data), d.pos+len(w))]), w) {
+	if strings.HasPrefix(d.data[d.pos:], w) {
 		d.pos += len(w)
 		return true
 	}
 	return false
 }
+
+var (
+	timeType    = reflect.TypeFor[time.Time]()
+	stringsType = reflect.TypeFor[[]string]()
+)
+
+// someElements is how many a list has room for at first: to grow is to touch memory
+// anew.
+const someElements = 8
 
 func (d *decoder) value(to reflect.Value, depth int) bool {
 	c := d.space()
@@ -164,7 +180,7 @@ func (d *decoder) number() string {
 	}
 	// What else may follow, a fraction or an exponent, is no separator to who
 	// asked.
-	return string(d.data[from:d.pos])
+	return d.data[from:d.pos]
 }
 
 // text is a string.
@@ -186,10 +202,10 @@ func (d *decoder) text() (string, bool) {
 			raw := d.data[from+1 : i]
 			if escaped {
 				var s string
-				err := json.Unmarshal(d.data[from:d.pos], &s)
+				err := json.Unmarshal([]byte(d.data[from:d.pos]), &s)
 				return s, err == nil
 			}
-			return string(raw), utf8.Valid(raw)
+			return raw, true
 		}
 	}
 	return "", false
@@ -254,28 +270,30 @@ func (d *decoder) elements(each func() bool) bool {
 }
 
 func (d *decoder) structure(to reflect.Value, depth int) bool {
-	t := d.structOf(to.Type())
-	if t.custom {
+	if to.Type() == timeType {
 		from := d.pos
-		return d.skip(depth) && to.Addr().Interface().(json.Unmarshaler).UnmarshalJSON(d.data[from:d.pos]) == nil
+		return d.skip(depth) && (*time.Time)(to.Addr().UnsafePointer()).UnmarshalJSON([]byte(d.data[from:d.pos])) == nil
 	}
+	t := d.structOf(to.Type())
 	var seen uint64
-	return t.plain && d.members(func(key string) bool {
-		for i := range t.fields {
-			if f := &t.fields[i]; f.name == key {
-				// The second one of a name would be put into what the first has.
-				again := seen&(1<<i) != 0
-				seen |= 1 << i
-				return !again && d.value(to.Field(f.index), depth+1)
-			}
+	return d.members(func(key string) bool {
+		i := t.find(key)
+		switch {
+		case !t.plain:
+			return false
+		case i >= 0:
+			// The second one of a name would be put into what the first has.
+			again := seen&(1<<i) != 0
+			seen |= 1 << i
+			return !again && d.value(to.Field(i), depth+1)
 		}
-		for i := range t.fields {
-			if strings.EqualFold(t.fields[i].name, key) {
+		for _, name := range t.names {
+			if strings.EqualFold(name, key) {
 				return false
 			}
 		}
 		return d.skip(depth + 1)
-	})
+	}) && t.plain
 }
 
 func (d *decoder) mapping(to reflect.Value, depth int) bool {
@@ -298,15 +316,18 @@ func (d *decoder) slice(to reflect.Value, depth int) bool {
 	if to.Type().Elem().Kind() == reflect.Uint8 {
 		return false // in base64
 	}
-	to.Set(reflect.MakeSlice(to.Type(), 0, 0))
-	if list, ok := to.Addr().Interface().(*[]string); ok {
-		return d.elements(func() bool {
+	if to.Type() == stringsType {
+		list := make([]string, 0, someElements)
+		ok := d.elements(func() bool {
 			d.space()
 			s, ok := d.text()
-			*list = append(*list, s)
+			list = append(list, s)
 			return ok
 		})
+		to.Set(reflect.ValueOf(list))
+		return ok
 	}
+	to.Set(reflect.MakeSlice(to.Type(), 0, someElements))
 	return d.elements(func() bool {
 		n := to.Len()
 		to.Grow(1)

@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"ocibox/core/bundle"
+	"ocibox/core/container"
 	"ocibox/core/leanjson"
 )
 
@@ -174,5 +176,50 @@ func BenchmarkUnmarshal(b *testing.B) {
 		if err := leanjson.Unmarshal(data, &s); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// No struct in what is read here reads itself but time.Time, none has two fields of one
+// name, and where one has fields of another's, that comes first: it is met whatever is
+// looked for.
+func TestTypes(t *testing.T) {
+	custom := reflect.TypeFor[json.Unmarshaler]()
+	seen := map[reflect.Type]bool{}
+	var look func(of reflect.Type)
+	look = func(of reflect.Type) {
+		switch of.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			look(of.Elem())
+		case reflect.Struct:
+			if seen[of] || of == reflect.TypeFor[time.Time]() {
+				return
+			}
+			seen[of] = true
+			if reflect.PointerTo(of).Implements(custom) {
+				t.Errorf("%v reads itself", of)
+			}
+			names := map[string]bool{}
+			for i := range of.NumField() {
+				f := of.Field(i)
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if name == "" {
+					name = f.Name
+				}
+				switch {
+				case !f.IsExported() && !f.Anonymous || name == "-":
+				case f.Anonymous && i > 0, names[name]:
+					t.Errorf("%v has %s", of, f.Name)
+				default:
+					names[name] = true
+					look(f.Type)
+				}
+			}
+		}
+	}
+	for _, v := range []any{specs.Spec{}, specs.Process{}, container.State{}} {
+		look(reflect.TypeOf(v))
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %v were looked at", seen)
 	}
 }
