@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/idmap"
 )
@@ -40,7 +41,7 @@ func defaultRoot(rootless string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			plain = !initial && os.Getenv("USER") != "root"
+			plain = !initial && early.Getenv("USER") != "root"
 		}
 	default:
 		var err error
@@ -51,7 +52,7 @@ func defaultRoot(rootless string) (string, error) {
 	if !plain {
 		return "/run/ocibox", nil
 	}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+	if dir := early.Getenv("XDG_RUNTIME_DIR"); dir != "" {
 		return filepath.Join(dir, "ocibox"), nil
 	}
 	uid := os.Geteuid()

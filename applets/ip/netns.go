@@ -3,12 +3,12 @@ package ip
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/link"
 	"ocibox/core/netns"
@@ -279,7 +279,7 @@ func (c *command) netnsExec(name string, argv []string) error {
 	if len(argv) == 0 {
 		return fault.Op(nil, "say which program")
 	}
-	return netns.Exec(name, argv, os.Environ(), c.warn)
+	return netns.Exec(name, argv, early.Environ(), c.warn)
 }
 
 // netnsExecAll goes on whatever the programs end with, and whether or not they
@@ -293,7 +293,7 @@ func (c *command) netnsExecAll(argv []string) error {
 		if _, err := fmt.Fprintf(c.Out, "\nnetns: %s\n", name); err != nil {
 			return fault.Op(err, "print")
 		}
-		if _, err := netns.Run(name, argv, os.Environ(), c.warn); err != nil {
+		if _, err := netns.Run(name, argv, early.Environ(), c.warn); err != nil {
 			fmt.Fprintf(c.Err, "ip netns exec: %v\n", err)
 			failed = cli.Status(1)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/early"
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
@@ -168,8 +169,8 @@ func Run(std cli.Std, args []string) error {
 // read makes sense of the values.
 func (f *flags) read() error {
 	o := &f.join
-	o.Args, o.Env = f.Args(), os.Environ()
-	o.Program = seal.Program{Args: os.Args, Env: os.Environ()}
+	o.Args, o.Env = f.Args(), early.Environ()
+	o.Program = seal.Program{Args: os.Args, Env: early.Environ()}
 	o.NetSocket = -1
 	if f.Changed("net-socket") {
 		n, err := strconv.ParseUint(f.socket, 10, 31)

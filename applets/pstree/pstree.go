@@ -14,6 +14,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
 )
@@ -187,7 +188,7 @@ func (o *options) drawer(std cli.Std) *drawer {
 			d.width = int(size.Col)
 		}
 	}
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+	if n, err := strconv.Atoi(early.Getenv("COLUMNS")); err == nil && n > 0 {
 		d.width = n
 	}
 	switch {
@@ -210,7 +211,7 @@ const defaultWidth = 132
 // utf8Locale says whether the environment names a locale in UTF-8, locale(7).
 func utf8Locale() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := os.Getenv(name); v != "" {
+		if v := early.Getenv(name); v != "" {
 			v = strings.ToLower(v)
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}

@@ -4,10 +4,10 @@ package rootfs
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"ocibox/applets/cli"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/rootfs"
 )
@@ -64,7 +64,7 @@ func Run(std cli.Std, args []string) error {
 	r, err := rootfs.Build(rootfs.Options{
 		Dir:       ops[0],
 		Programs:  ops[1:],
-		Path:      os.Getenv("PATH"),
+		Path:      early.Getenv("PATH"),
 		Busybox:   *f.busybox,
 		NoBusybox: *f.noBusybox,
 	})

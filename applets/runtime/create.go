@@ -7,6 +7,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/seal"
 	"ocibox/core/signals"
@@ -47,7 +48,7 @@ func begin(e *env, o *container.Options) (stop func(), err error) {
 	if e.log.debug() {
 		o.Steps = debugWriter{e.log}
 	}
-	o.Program = seal.Program{Args: os.Args, Env: os.Environ(), Before: func() error {
+	o.Program = seal.Program{Args: os.Args, Env: early.Environ(), Before: func() error {
 		p.Stop()
 		if s := p.Next(); s != 0 {
 			return fault.Op(nil, "interrupted by %s", unix.SignalName(s))
@@ -102,7 +103,9 @@ func run(f *cli.Flags) action {
 }
 
 func start(*cli.Flags) action {
-	return func(e *env, operands []string) error { return e.store.Start(operands[0], os.Getenv("NOTIFY_SOCKET")) }
+	return func(e *env, operands []string) error {
+		return e.store.Start(operands[0], early.Getenv("NOTIFY_SOCKET"))
+	}
 }
 
 func explain(f *cli.Flags) action {

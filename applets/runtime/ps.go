@@ -56,7 +56,9 @@ func hostPs(out io.Writer, path string, options []string, pids []int) error {
 		options = []string{"-ef"}
 	}
 	defer early.Plainly()()
-	text, err := exec.Command(path, options...).Output()
+	ps := exec.Command(path, options...)
+	ps.Env = early.Environ()
+	text, err := ps.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		said, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")

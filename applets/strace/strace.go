@@ -23,6 +23,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/decode"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/proc"
 	"ocibox/core/ptrace"
@@ -197,7 +198,7 @@ func find(name string) (string, error) {
 		}
 		return name, nil
 	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+	for _, dir := range filepath.SplitList(early.Getenv("PATH")) {
 		if dir == "" {
 			dir = "."
 		}
@@ -211,7 +212,7 @@ func find(name string) (string, error) {
 
 // environ is the program's environment.
 func (r *run) environ() []string {
-	env := os.Environ()
+	env := early.Environ()
 	for _, e := range *r.env {
 		name, _, set := strings.Cut(e, "=")
 		env = slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })

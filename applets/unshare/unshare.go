@@ -4,13 +4,13 @@ package unshare
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/applets/cli"
+	"ocibox/core/early"
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
@@ -269,12 +269,12 @@ func (f *flags) implied() {
 // environment is what the program gets of the caller's.
 func (f *flags) environment() {
 	if !f.clearEnv && len(f.whitelist) == 0 {
-		f.new.Env = os.Environ()
+		f.new.Env = early.Environ()
 		return
 	}
 	for _, list := range f.whitelist {
 		for name := range strings.SplitSeq(list, ",") {
-			if value, ok := os.LookupEnv(name); ok && name != "" {
+			if value, ok := early.LookupEnv(name); ok && name != "" {
 				f.new.Env = append(f.new.Env, name+"="+value)
 			}
 		}

@@ -66,7 +66,7 @@ func Run(argv []string, tty *os.File) (End, error) {
 		return end, err
 	}
 	signals := make(chan os.Signal, 1)
-	attr := &os.ProcAttr{Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{}}
+	attr := &os.ProcAttr{Env: early.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{}}
 	if tty != nil {
 		attr.Files, attr.Sys.Setsid, attr.Sys.Setctty = []*os.File{tty, tty, tty}, true, true
 	}
@@ -111,7 +111,7 @@ func reason(err error) error {
 // find looks for a program as a shell does.
 func find(name string) (string, error) {
 	missing := error(unix.ENOENT)
-	for _, path := range clone.SearchPath(name, os.Environ()) {
+	for _, path := range clone.SearchPath(name, early.Environ()) {
 		err := unix.Access(path, unix.X_OK)
 		if err == nil {
 			return path, nil

@@ -41,6 +41,7 @@ func Main(m *testing.M, cli func(args []string) int) {
 		os.Exit(inside(filepath.Base(os.Args[2]), os.Args[3:]))
 	}
 	if os.Getenv(cliEnv) != "" {
+		runtime.LockOSThread() // strace without -f sees all of what it does then
 		os.Exit(cli(os.Args[1:]))
 	}
 	if os.Getenv(reapedEnv) != "" {

@@ -11,7 +11,6 @@
 package early
 
 import (
-	"os"
 	"runtime"
 
 	_ "ocibox/core/room"
@@ -28,14 +27,11 @@ var (
 var own uintptr
 
 // Here is the first thing that main does: the first thread has its own timer slack
-// from here on, and the environment is as it was.
+// from here on.
 func Here() {
 	if slack {
 		calm(0)
 		own = current()
-	}
-	if variable {
-		os.Unsetenv("GOMAXPROCS")
 	}
 }
 

@@ -2,10 +2,13 @@ package early
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +65,9 @@ func TestEntry(t *testing.T) {
 		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
 			told := tell(t, env, args...)
 			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": own}
+			if slices.Contains(env, "A=1") {
+				want["A"] = `"1"`
+			}
 			if os.Geteuid() == 0 {
 				want["monitor"] = `"5000000"`
 			}
@@ -95,6 +101,40 @@ func plain(env []string) []string {
 		}
 	}
 	return list
+}
+
+// Nobody asks package os for the environment, or has it pass that on.
+func TestEnvironment(t *testing.T) {
+	asks := regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|ExpandEnv)\(`)
+	starts := regexp.MustCompile(`\bexec\.(Command|CommandContext)\(|\bexec\.Cmd\{|\bos\.ProcAttr\{`)
+	n := 0
+	for _, top := range []string{"../../applets", "../../core"} {
+		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && slices.Contains([]string{"early", "bundletest", "dbustest", "testdata"}, d.Name()):
+				return filepath.SkipDir
+			case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			data, err := os.ReadFile(path)
+			n++
+			if at := asks.Find(data); at != nil {
+				t.Errorf("%s: %s: this package has it", path, at)
+			}
+			if starts.Match(data) && !regexp.MustCompile(`\bEnv\b`).Match(data) {
+				t.Errorf("%s starts a program without saying with which environment", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d files were looked at", n)
+	}
 }
 
 // Each architecture's starts, under emulation.

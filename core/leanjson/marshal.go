@@ -8,9 +8,12 @@ import (
 	"strings"
 )
 
+// someText is room for what most write, in bytes.
+const someText = 1 << 10
+
 // Marshal is json.Marshal.
 func Marshal(v any) ([]byte, error) {
-	var e encoder
+	e := encoder{out: make([]byte, 0, someText)}
 	if e.value(reflect.ValueOf(v), 0) {
 		return e.out, nil
 	}

@@ -44,6 +44,6 @@ func main() {
 	if tasks, err := os.ReadDir("/proc/self/task"); err == nil && len(tasks) > 1 {
 		monitor = slack("/proc/" + tasks[1].Name() + "/timerslack_ns")
 	}
-	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nchild %q\nelsewhere %q\nmonitor %q\n",
-		runtime.GOMAXPROCS(0), before, os.Args, os.Environ(), slack("/proc/self/timerslack_ns"), child, <-elsewhere, monitor)
+	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\n",
+		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), slack("/proc/self/timerslack_ns"), early.Getenv("A"), child, <-elsewhere, monitor)
 }
