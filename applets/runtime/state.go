@@ -36,13 +36,20 @@ func newRecord(c *container.Container) (record, error) {
 	return r, err
 }
 
+// owners are the names that were looked for, most containers having one owner.
+var owners = map[uint32]string{}
+
 // owner is the name of a uid, or "#" and the number where nobody has it.
 func owner(uid uint32) string {
-	users, err := user.ParsePasswdFileFilter("/etc/passwd", func(u user.User) bool { return u.Uid == int(uid) })
-	if err != nil || len(users) == 0 {
-		return "#" + strconv.Itoa(int(uid))
+	name, ok := owners[uid]
+	if !ok {
+		users, err := user.ParsePasswdFileFilter("/etc/passwd", func(u user.User) bool { return u.Uid == int(uid) })
+		if name = "#" + strconv.Itoa(int(uid)); err == nil && len(users) > 0 {
+			name = users[0].Name
+		}
+		owners[uid] = name
 	}
-	return users[0].Name
+	return name
 }
 
 func state(*cli.Flags) action {
@@ -64,6 +71,12 @@ func list(f *cli.Flags) action {
 	quiet := f.BoolP("quiet", "q", false, "only the ids")
 	return func(e *env, _ []string) error {
 		containers, failed := e.store.List()
+		if *quiet {
+			for _, c := range containers {
+				fmt.Fprintln(e.std.Out, c.ID)
+			}
+			return failed
+		}
 		records := []record{}
 		for _, c := range containers {
 			r, err := newRecord(c)
@@ -72,21 +85,15 @@ func list(f *cli.Flags) action {
 			}
 			records = append(records, r)
 		}
-		if err := printList(e, records, *format, *quiet); err != nil {
+		if err := printList(e, records, *format); err != nil {
 			return err
 		}
 		return failed
 	}
 }
 
-func printList(e *env, records []record, format string, quiet bool) error {
-	switch {
-	case quiet:
-		for _, r := range records {
-			fmt.Fprintln(e.std.Out, r.ID)
-		}
-		return nil
-	case format == "json":
+func printList(e *env, records []record, format string) error {
+	if format == "json" {
 		return printJSON(e.std.Out, records, "")
 	}
 	w := tabwriter.NewWriter(e.std.Out, 12, 1, 3, ' ', 0)

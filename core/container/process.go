@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -58,6 +59,9 @@ func (c *Container) Status() (specs.ContainerState, error) {
 // there until it executes the container's program. A connection that says
 // nothing is none to it.
 func (c *Container) waits() bool {
+	if unix.Access(filepath.Join(c.dir, startSock), unix.F_OK) != nil {
+		return false // started, or run at once
+	}
 	fd, err := c.connect(unix.SOCK_NONBLOCK)
 	if err != nil {
 		// A full queue is a sign of life.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -82,6 +83,8 @@ func (s Store) Start(id, notifySocket string) error {
 	if err != nil {
 		return err
 	}
+	// Nobody listens there any more, which is the quicker told where it is not.
+	_ = unix.Unlink(filepath.Join(c.dir, startSock))
 	for _, h := range plan.Hooks(spec, plan.Poststart) {
 		if err := runHook(context.Background(), h, c.hookState(specs.StateRunning, c.Pid)); err != nil {
 			return andThen(err, s.destroy(c, spec))

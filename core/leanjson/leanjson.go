@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -19,6 +20,8 @@ import (
 func Unmarshal(data []byte, v any) error {
 	to := reflect.ValueOf(v)
 	if to.Kind() == reflect.Pointer && !to.IsNil() {
+		known.Lock()
+		defer known.Unlock()
 		d := decoder{data: string(data)}
 		if utf8.ValidString(d.data) && d.value(to.Elem(), 0) && d.space() == 0 {
 			return nil
@@ -32,8 +35,14 @@ func Unmarshal(data []byte, v any) error {
 // false for what it leaves to encoding/json; it may have set parts of the variable by
 // then. The strings that it makes are parts of data.
 type decoder struct {
-	data  string
-	pos   int
+	data string
+	pos  int
+}
+
+// known are the types that were met so far, for the next document: of one kind there
+// may be thousands.
+var known struct {
+	sync.Mutex
 	types []*structType
 }
 
@@ -51,15 +60,15 @@ type structType struct {
 }
 
 // structOf looks a type up.
-func (d *decoder) structOf(t reflect.Type) *structType {
-	for _, s := range d.types {
+func structOf(t reflect.Type) *structType {
+	for _, s := range known.types {
 		if s.of == t {
 			return s
 		}
 	}
 	n := t.NumField()
 	s := &structType{of: t, plain: n <= maxFields, names: make([]string, 0, n)}
-	d.types = append(d.types, s)
+	known.types = append(known.types, s)
 	return s
 }
 
@@ -274,7 +283,7 @@ func (d *decoder) structure(to reflect.Value, depth int) bool {
 		from := d.pos
 		return d.skip(depth) && (*time.Time)(to.Addr().UnsafePointer()).UnmarshalJSON([]byte(d.data[from:d.pos])) == nil
 	}
-	t := d.structOf(to.Type())
+	t := structOf(to.Type())
 	var seen uint64
 	return d.members(func(key string) bool {
 		i := t.find(key)
