@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,9 @@ func TestLifecycle(t *testing.T) {
 		created := b.Processes()
 
 		b.Must("start", b.ID)
+		if _, err := os.Lstat(filepath.Join(b.State, b.ID, "start.sock")); !os.IsNotExist(err) {
+			t.Errorf("the socket that it waited on is there still: %v", err)
+		}
 		ready(t, c)
 		if now := b.Query(); now.Status != specs.StateRunning || now.Pid != state.Pid {
 			t.Errorf("after start: %+v, want running, pid %d", now, state.Pid)
