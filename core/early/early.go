@@ -1,13 +1,15 @@
-// Package early is what is done before the Go runtime starts, and what has to be
-// minded of it: the function entry
-// is the binary's entry point in place of the runtime's own, where scripts/build
-// says so, and goes on there. By it
+// Package early is what is done before the Go runtime starts, and what has to be minded
+// of it. The function entry is the binary's entry point in place of the runtime's own,
+// where scripts/build says so, and goes on there. By it
 //
 //   - the runtime has one thread that runs Go, as with GOMAXPROCS=1: it starts two
 //     threads less, and what runs here waits for the kernel, not for a processor;
 //   - its monitor, the thread by which it watches the others, wakes every 5 ms and
 //     not, as it does while a program is young, every 70 µs: threads inherit the
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK).
+//
+// So a program is started between Plainly and what that returns, to have the slack that
+// this one was started with, and the environment comes from here.
 package early
 
 import (
