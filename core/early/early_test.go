@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ocibox/build/binary"
 )
 
@@ -52,11 +54,8 @@ func tell(t *testing.T, env []string, args ...string) map[string]string {
 
 func TestEntry(t *testing.T) {
 	bin := program(t, runtime.GOARCH, binary.Flags)
-	data, err := os.ReadFile("/proc/self/timerslack_ns")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := fmt.Sprintf("%q", strings.TrimSpace(string(data)))
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	own := fmt.Sprintf("%q", fmt.Sprint(slack, err))
 	many := []string{}
 	for n := range 3000 {
 		many = append(many, fmt.Sprintf("V%d=%s", n, strings.Repeat("x", n%50)))

@@ -8,21 +8,17 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"ocibox/core/early"
 )
 
 func main() {
 	before := os.Getenv("GOMAXPROCS")
 	early.Here()
-	slack := func(path string) string {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err.Error()
-		}
-		return strings.TrimSpace(string(data))
-	}
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if len(os.Args) > 1 && os.Args[1] == "child" {
-		fmt.Print(slack("/proc/self/timerslack_ns"))
+		fmt.Print(slack, err)
 		return
 	}
 	run := func() []byte {
@@ -42,8 +38,11 @@ func main() {
 	// The oldest thread but the first is the runtime's monitor.
 	monitor := "none"
 	if tasks, err := os.ReadDir("/proc/self/task"); err == nil && len(tasks) > 1 {
-		monitor = slack("/proc/" + tasks[1].Name() + "/timerslack_ns")
+		text, err := os.ReadFile("/proc/" + tasks[1].Name() + "/timerslack_ns")
+		if monitor = strings.TrimSpace(string(text)); err != nil {
+			monitor = err.Error()
+		}
 	}
 	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\n",
-		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), slack("/proc/self/timerslack_ns"), early.Getenv("A"), child, <-elsewhere, monitor)
+		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err), early.Getenv("A"), child, <-elsewhere, monitor)
 }
