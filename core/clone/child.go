@@ -19,7 +19,7 @@ import (
 //   - norace and nocheckptr, so that no instrumentation calls anything either;
 //   - it touches nothing but the arena and its own stack frame, on the thread's
 //     system stack, which does not grow. There may be no heap, and no stack of a
-//     goroutine: adviseHeap.
+//     goroutine: fork3.
 //
 // TestChildCalls disassembles them and fails on any other call.
 

@@ -31,31 +31,30 @@ const stackRoom = 16 << 10
 // forking is what fork3 asks of forkOnSystemStack: one fork at a time, which
 // syscall.ForkLock sees to.
 var forking struct {
-	base unsafe.Pointer
-	args *cloneArgs
-	pid  uintptr
-	err  syscall.Errno
+	base  unsafe.Pointer
+	size  uintptr // of the arena
+	args  *cloneArgs
+	slack uintptr
+	heap  uintptr // a region
+	// Around the arena, with their sizes: where the Go runtime has what it knows of the
+	// heap.
+	below, nbelow, above, nabove uintptr
+	pid                          uintptr
+	err                          syscall.Errno
 }
 
 // fork3 is clone3 whose child runs the program at base. As in the Go runtime's
 // own fork, signals are blocked around it, so that no handler runs in the child.
 // The child runs on the system stack, which for the first thread of a process is
-// the one that the kernel made, and so does without the Go heap.
-func fork3(base unsafe.Pointer, args *cloneArgs) (uintptr, syscall.Errno) {
-	forking.base, forking.args = base, args
-	first := unix.Getpid() == unix.Gettid()
-	if first {
-		adviseHeap(unix.MADV_DONTFORK)
-	}
+// the one that the kernel made, and so does without the Go heap. The arena has size
+// bytes.
+func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs) (uintptr, syscall.Errno) {
+	forking.base, forking.size, forking.args, forking.slack = base, size, args, early.Slack()
+	forking.heap = heapRegion()
+	setMetadata(uintptr(base), size, forking.heap)
 	runtimeBeforeFork()
-	if !first {
-		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, early.Slack(), 0, 0, 0, 0) // for the child
-	}
 	onSystemStack(forkOnSystemStack)
 	runtimeAfterFork()
-	if first {
-		adviseHeap(unix.MADV_DOFORK) // for children that are not made by the first thread
-	}
 	forking.base, forking.args = nil, nil
 	return forking.pid, forking.err
 }
@@ -65,31 +64,77 @@ func fork3(base unsafe.Pointer, args *cloneArgs) (uintptr, syscall.Errno) {
 //go:noescape
 func onSystemStack(f func())
 
-// forkOnSystemStack returns in the parent alone.
+// forkOnSystemStack returns in the parent alone. It is on one thread meanwhile: on the
+// first, the child gets no heap, and there is no other thread's child before it may be
+// had again.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
 func forkOnSystemStack() {
-	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
-	if e != 0 || pid != 0 {
-		forking.pid, forking.err = pid, e
-		return
+	// The arena may have been there when another's child was made.
+	advise(uintptr(forking.base), forking.size, unix.MADV_DOFORK)
+	pid, _, _ := syscall.RawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	tid, _, _ := syscall.RawSyscall6(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
+	first := pid == tid
+	if first {
+		advise(forking.heap, region, unix.MADV_DONTFORK)
+		advise(forking.below, forking.nbelow, unix.MADV_DONTFORK)
+		advise(forking.above, forking.nabove, unix.MADV_DONTFORK)
+	} else {
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
 	}
-	runtimeAfterForkInChild()
-	run(forking.base)
+	child, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
+	if e == 0 && child == 0 {
+		runtimeAfterForkInChild()
+		run(forking.base)
+	}
+	forking.pid, forking.err = child, e
+	if first {
+		advise(forking.heap, region, unix.MADV_DOFORK) // for children that are not made by the first thread
+	}
 }
 
-// adviseHeap tells whether a child is to have the Go heap, with the goroutines'
-// stacks and the system stacks of all threads but the first. Without it nothing
-// of that is copied, neither at once nor when the parent writes to it, and none is
-// held by a container that waits for its start. The runtime takes it by regions of
-// 64 MiB, or of 4 MiB on 32 bits; this is about the one that the caller's stack is
-// in.
-func adviseHeap(advice int) {
-	const region = 4 << 20 << (4 * (wordSize / 8))
+// region is what the Go runtime takes memory by for the heap, for the goroutines'
+// stacks and for the system stacks of all threads but the first.
+const region = 4 << 20 << (4 * (wordSize / 8)) // 64 MiB, or 4 MiB on 32 bits
+
+// heapRegion is the one that the caller's stack is in. A child without it has none of
+// it copied, neither at once nor when the parent writes to it next, and holds none
+// while it waits for a container's start.
+func heapRegion() uintptr {
 	var mark byte
-	from := uintptr(unsafe.Pointer(&mark)) &^ (region - 1)
-	// A child works as well with it.
-	_, _, _ = syscall.RawSyscall6(unix.SYS_MADVISE, from, region, uintptr(advice), 0, 0, 0)
+	return uintptr(unsafe.Pointer(&mark)) &^ (region - 1)
+}
+
+// advise may fail: a child works as well with what it need not have. What is not
+// mapped between mappings is ENOMEM, in the end.
+//
+//go:norace
+//go:nocheckptr
+//go:noinline
+func advise(from, size uintptr, advice uintptr) {
+	if size > 0 {
+		_, _, _ = syscall.RawSyscall6(unix.SYS_MADVISE, from, size, advice, 0, 0, 0)
+	}
+}
+
+// setMetadata finds where the Go runtime has mapped what it knows of the heap, some 20
+// mappings of which few pages are there: no child needs them. The kernel puts them
+// where it puts the arena, and those of other programs, below the stack; the heap is
+// elsewhere. Where libc is linked in, for the race detector, what is there is that of
+// threads, too.
+func setMetadata(base, size, heap uintptr) {
+	const around, belowStack = 1 << 31, 64 << 20
+	forking.nbelow, forking.nabove = 0, 0
+	stack := execName()
+	if wordSize < 8 || withLibc || stack < base+belowStack || base < around || heap+region > base-around && heap < base+around {
+		return
+	}
+	page := uintptr(unix.Getpagesize())
+	end := (base + size + page - 1) &^ (page - 1)
+	forking.below, forking.nbelow = base-around, around
+	if to := min(end+around, stack-belowStack) &^ (page - 1); to > end {
+		forking.above, forking.nabove = end, to-end
+	}
 }

@@ -89,15 +89,25 @@ func startStrings() (at [4]uintptr, ok bool) {
 		next += uintptr(len(s)) + 1
 	}
 	at[1], at[2], at[3] = next, next, next
-	// The name of the file that was executed comes after them.
-	if vector, err := unix.Auxv(); err == nil {
-		for _, v := range vector {
-			if v[0] == atExecfn && v[1] > next {
-				at[3] = v[1]
-			}
-		}
+	if name := execName(); name > next {
+		at[3] = name
 	}
 	return at, true
+}
+
+// execName is where the name of the file that was executed is on the stack, after the
+// environment; 0 if the kernel did not say.
+func execName() uintptr {
+	vector, err := unix.Auxv()
+	if err != nil {
+		return 0
+	}
+	for _, v := range vector {
+		if v[0] == atExecfn {
+			return v[1]
+		}
+	}
+	return 0
 }
 
 // Of the auxiliary vector, getauxval(3).
