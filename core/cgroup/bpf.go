@@ -94,6 +94,10 @@ func filter(rules []DeviceRule) []bpfInsn {
 		if r.Major >= 1<<majorBits || r.Minor >= 1<<minorBits {
 			continue // there is no such device
 		}
+		if i > 0 && r.with(rules[i-1]) {
+			r.Type = 'a'
+			i--
+		}
 		prog = append(prog, r.insns()...)
 		if r.everything() && r.Access == accessAll {
 			break // nothing is left for others
@@ -103,6 +107,12 @@ func filter(rules []DeviceRule) []bpfInsn {
 	return append(prog,
 		insn(opMove, rResult, rAsked, 0, 0), insn(opOr, rResult, rDenied, 0, 0),
 		insn(opAddImm, rResult, 0, 0, -1), insn(opShift, rResult, 0, 0, 63), insn(opExit, 0, 0, 0, 0))
+}
+
+// with says whether the rule and other are the two halves of one for all devices.
+func (r DeviceRule) with(other DeviceRule) bool {
+	return r.Major < 0 && r.Minor < 0 && other.Major < 0 && other.Minor < 0 && r.Access == other.Access && r.Allow == other.Allow &&
+		(r.Type == 'c' && other.Type == 'b' || r.Type == 'b' && other.Type == 'c')
 }
 
 // insns moves what the rule is about out of rAsked.
