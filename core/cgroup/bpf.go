@@ -160,7 +160,7 @@ func (r DeviceRule) differs() []bpfInsn {
 
 // Commands and words of bpf(2).
 const (
-	bpfProgLoad, bpfProgAttach, bpfProgDetach, bpfProgGetFDByID, bpfProgQuery = 5, 8, 9, 13, 16
+	bpfProgLoad, bpfProgAttach, bpfProgDetach, bpfProgGetFDByID, bpfObjGetInfoByFD, bpfProgQuery = 5, 8, 9, 13, 15, 16
 
 	progTypeCgroupDevice = 15
 	attachCgroupDevice   = 6
@@ -175,15 +175,15 @@ func bpf[T any](command int, attr *T) (int, error) {
 	return int(n), nil
 }
 
-// attachFilter makes prog the one filter of the cgroup. One that is there is
-// replaced at once: there is no moment without.
-func attachFilter(dir string, prog []bpfInsn) error {
+// attachFilter makes prog the one filter of the cgroup, by sharedFilter. One that is
+// there is replaced at once: there is no moment without.
+func attachFilter(dir, file string, prog []bpfInsn) error {
 	cgroup, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fault.Op(err, "open the cgroup %s", dir)
 	}
 	defer unix.Close(cgroup)
-	fd, err := loadFilter(prog)
+	fd, err := sharedFilter(file, prog)
 	if err != nil {
 		return err
 	}

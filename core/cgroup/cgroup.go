@@ -72,10 +72,12 @@ type Group struct {
 	Bus     string            `json:"bus,omitempty"`     // where that systemd is reached, Service.Bus
 	Unified string            `json:"unified,omitempty"` // its directory in version 2, or ""
 	Legacy  map[string]string `json:"legacy,omitempty"`  // its directories in version 1, by controller
-	path    string            // linux.cgroupsPath it was made for, or ""
-	unit    []Property        // that the unit is made with
-	version int               // of systemd, 0 before it was asked for
-	taken   bool              // it turned out to be somebody else's
+	// FilterFile tells of a device filter that containers share, "" for none.
+	FilterFile string     `json:"-"`
+	path       string     // linux.cgroupsPath it was made for, or ""
+	unit       []Property // that the unit is made with
+	version    int        // of systemd, 0 before it was asked for
+	taken      bool       // it turned out to be somebody else's
 }
 
 // Limit is one write to a file of a cgroup.

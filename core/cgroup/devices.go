@@ -145,7 +145,7 @@ func (g *Group) Restrict(rules []DeviceRule) error {
 		}
 		return nil
 	}
-	return attachFilter(g.Unified, filter(rules))
+	return attachFilter(g.Unified, g.FilterFile, filter(rules))
 }
 
 // RestrictsDevices says whether the group has something to do it with.

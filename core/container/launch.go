@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -31,6 +32,10 @@ func (a *attempt) launch() error {
 	}
 	if err := a.begin(); err != nil {
 		return err
+	}
+	if g := a.plan.Cgroup; g != nil && !a.Foreground {
+		// One that does not stay has nothing to share.
+		g.FilterFile = filepath.Join(a.store.Root, filterFile)
 	}
 	for _, action := range a.plan.Before {
 		if err := a.do(action); err != nil {

@@ -68,6 +68,9 @@ const (
 	startSock = "start.sock"
 )
 
+// filterFile, in the Store's folder, is cgroup.Group.FilterFile. No container has such an id.
+const filterFile = "device-filter~"
+
 // maxID is NAME_MAX: an id is the name of a folder.
 const maxID = 255
 
