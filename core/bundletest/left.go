@@ -20,7 +20,9 @@ func (b *Bundle) Left() []string {
 		b.t.Fatal(err)
 	}
 	for _, e := range entries {
-		left = append(left, "state "+e.Name())
+		if e.Name() != "device-filter~" { // is for the next container
+			left = append(left, "state "+e.Name())
+		}
 	}
 	for _, pid := range b.Processes() {
 		left = append(left, fmt.Sprintf("process %d", pid))
