@@ -183,11 +183,6 @@ func attachFilter(dir, file string, prog []bpfInsn) error {
 		return fault.Op(err, "open the cgroup %s", dir)
 	}
 	defer unix.Close(cgroup)
-	fd, err := sharedFilter(file, prog)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
 	old, err := filters(cgroup)
 	if err != nil {
 		return err
@@ -197,6 +192,14 @@ func attachFilter(dir, file string, prog []bpfInsn) error {
 			unix.Close(f)
 		}
 	}()
+	if len(old) > 1 {
+		file = "" // one of them may be the shared one, which cannot be attached twice
+	}
+	fd, err := sharedFilter(file, prog)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
 	attach := struct{ target, prog, kind, flags, replaces uint32 }{uint32(cgroup), uint32(fd), attachCgroupDevice, allowMulti, 0}
 	if len(old) == 1 {
 		attach.flags, attach.replaces = allowMulti|replace, uint32(old[0])

@@ -3,6 +3,7 @@ package cgroup
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"runtime"
 	"unsafe"
 
@@ -34,7 +35,7 @@ const noteSize = 4 + 8
 func sharedFilter(file string, prog []bpfInsn) (int, error) {
 	text := unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*int(unsafe.Sizeof(prog[0])))
 	if file != "" {
-		if data, err := files.Read(file); err == nil && len(data) > noteSize && bytes.Equal(data[noteSize:], text) {
+		if data, err := ownFile(file); err == nil && len(data) > noteSize && bytes.Equal(data[noteSize:], text) {
 			n := note{id: binary.NativeEndian.Uint32(data)}
 			copy(n.tag[:], data[4:])
 			if fd, ok := n.open(); ok {
@@ -52,6 +53,23 @@ func sharedFilter(file string, prog []bpfInsn) (int, error) {
 		_ = files.Replace(file, append(append(data, info.tag[:]...), text...), 0o600)
 	}
 	return fd, nil
+}
+
+// ownFile reads a file that nobody else can have written.
+func ownFile(path string) ([]byte, error) {
+	fd, err := files.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != unix.Geteuid() || st.Mode&0o022 != 0 {
+		return nil, unix.EPERM
+	}
+	return files.ReadFD(fd, path, math.MaxInt)
 }
 
 // open opens the program, unless its number is another's by now.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/signals"
 )
 
 func TestExec(t *testing.T) {
@@ -48,6 +50,29 @@ func TestExecIsKnown(t *testing.T) {
 	w.Close()
 	if s, err := pr.Wait(); err != nil || !s.Exited() || s.ExitStatus() != 0 {
 		t.Error(s, err)
+	}
+}
+
+// No handler of the caller's is left in the child, of which it could not have the stack:
+// neither the Go runtime's nor another.
+func TestNoHandlers(t *testing.T) {
+	pipe, err := signals.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	if err := pipe.Catch(false, unix.SIGTSTP, unix.SIGTTIN, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	p := New()
+	p.Rendezvous(false)
+	pr := start(t, p)
+	if err := pr.Next(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pr.Pid))
+	if err != nil || !strings.Contains(string(b), "\nSigCgt:\t0000000000000000\n") {
+		t.Errorf("%v\n%s", err, b)
 	}
 }
 

@@ -43,7 +43,8 @@ func (l *Linked) Start(fds ...FD) (*Process, error) {
 	}
 	defer unix.Close(pair[1])
 	var keep []int
-	args := cloneArgs{flags: l.prog.Flags, exitSignal: uint64(unix.SIGCHLD)}
+	// A handler of the caller's would run on a stack that the child does not have.
+	args := cloneArgs{flags: l.prog.Flags | unix.CLONE_CLEAR_SIGHAND, exitSignal: uint64(unix.SIGCHLD)}
 	for _, f := range append(fds, FD{l.prog.Sync, pair[1]}) {
 		if f.Reg == l.prog.cgroup {
 			args.flags |= unix.CLONE_INTO_CGROUP

@@ -71,7 +71,7 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 	if !o.Foreground {
 		return 0, nil
 	}
-	return a.attend()
+	return a.attend(nil)
 }
 
 // join checks all that can be checked before there is a process.

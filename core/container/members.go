@@ -29,7 +29,7 @@ import (
 // from the host's processes, which is an error.
 func (c *Container) Members() ([]int, error) {
 	s, err := c.Spec()
-	if err != nil && c.Pid == 0 {
+	if err != nil && c.Pid == 0 && !errors.Is(err, ErrUnknown) {
 		return []int{}, nil // never finished
 	}
 	if err != nil {

@@ -53,7 +53,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		return 0, a.undone(err)
 	}
 	relayed := a.relayNotify(false)
-	if status, err = a.attend(); err != nil {
+	if status, err = a.attend(take); err != nil {
 		return 0, err
 	}
 	if err := <-relayed; err != nil {
@@ -89,12 +89,19 @@ func (a *attempt) poststart() error {
 }
 
 // attend relays the terminal and the signals until the process has ended.
-func (a *attempt) attend() (int, error) {
+// Before anything is taken back the container is taken again, if it was lent: it is
+// somebody else's by now if that fails.
+func (a *attempt) attend(take func() error) (int, error) {
 	a.letGo()
 	if err := a.Signals.Catch(false, unix.SIGCHLD); err != nil {
 		return 0, err
 	}
 	status, err := a.relay()
+	if err != nil && take != nil {
+		if lost := take(); lost != nil {
+			return 0, andThen(err, lost)
+		}
+	}
 	return status, a.undone(err)
 }
 

@@ -14,27 +14,48 @@ package early
 
 import (
 	"runtime"
+	"syscall"
 
 	_ "ocibox/core/room"
 )
 
 // What entry has done.
 var (
-	slack    bool // the first thread, and all that come from it, have another timer slack
-	variable bool // GOMAXPROCS=1 is in the environment
+	slack    bool    // the first thread, and all that come from it, have another timer slack
+	own      uintptr // in ns: the one that the process was started with, or an errno's negative
+	variable bool    // GOMAXPROCS=1 is in the environment
 )
 
-// own is the timer slack in ns that the process was started with, 0 while the first
-// thread has it anyway.
-var own uintptr
+// deathSignal is what the process gets when its parent dies, 0 for none.
+var deathSignal int32
 
 // Here is the first thing that main does: the first thread has its own timer slack
 // from here on.
 func Here() {
-	if slack {
-		calm(0)
-		own = current()
+	if own >= maxSlack {
+		own = 0 // for what the kernel has as its default
 	}
+	if slack {
+		calm(own)
+	}
+	if variable {
+		readEnv()
+	}
+	deathSignal = parentDeathSignal()
+}
+
+// maxSlack is above any that makes sense.
+const maxSlack = 1 << 31
+
+// Exec is syscall.Exec for this program itself. It keeps what is a thread's and not the
+// process's, on whatever thread the caller is by now: where a call has taken its time,
+// that need not be the first.
+func Exec(path string, args, env []string) error {
+	Plainly()
+	if err := keepDeathSignal(); err != nil {
+		return err
+	}
+	return syscall.Exec(path, args, env)
 }
 
 // Plainly is to be called before a program is started, and what it returns after: the

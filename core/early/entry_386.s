@@ -7,6 +7,10 @@ GLOBL assignment<>(SB), RODATA, $16
 // As on amd64.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVL $172, AX // prctl
+	MOVL $30, BX // PR_GET_TIMERSLACK
+	INT  $0x80
+	MOVL AX, ·own(SB)
+	MOVL $172, AX // prctl
 	MOVL $29, BX // PR_SET_TIMERSLACK
 	MOVL $5000000, CX // ns
 	INT  $0x80

@@ -7,6 +7,9 @@ GLOBL assignment<>(SB), RODATA, $16
 // As on amd64.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVW $172, R7 // prctl
+	MOVW $30, R0 // PR_GET_TIMERSLACK
+	SWI  $0
+	MOVW R0, ·own(SB)
 	MOVW $29, R0 // PR_SET_TIMERSLACK
 	MOVW $5000000, R1 // ns
 	SWI  $0

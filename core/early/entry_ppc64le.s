@@ -7,6 +7,10 @@ GLOBL assignment<>(SB), RODATA, $16
 // As on amd64.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	XOR  R0, R0 // as the assembler has it
+	MOVD $30, R3 // PR_GET_TIMERSLACK
+	SYSCALL $171 // prctl
+	XOR  R0, R0
+	MOVD R3, ·own(SB)
 	MOVD $29, R3 // PR_SET_TIMERSLACK
 	MOVD $5000000, R4 // ns
 	SYSCALL $171 // prctl

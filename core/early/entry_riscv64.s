@@ -7,6 +7,9 @@ GLOBL assignment<>(SB), RODATA, $16
 // As on amd64.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOV  $167, A7 // prctl
+	MOV  $30, A0 // PR_GET_TIMERSLACK
+	ECALL
+	MOV  A0, ·own(SB)
 	MOV  $29, A0 // PR_SET_TIMERSLACK
 	MOV  $5000000, A1 // ns
 	ECALL

@@ -7,6 +7,10 @@ GLOBL assignment<>(SB), RODATA, $16
 // As on amd64.
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVD $172, R1 // prctl
+	MOVD $30, R2 // PR_GET_TIMERSLACK
+	SYSCALL
+	MOVD R2, ·own(SB)
+	MOVD $172, R1 // prctl
 	MOVD $29, R2 // PR_SET_TIMERSLACK
 	MOVD $5000000, R3 // ns
 	SYSCALL

@@ -10,8 +10,23 @@ import (
 //go:linkname runtimeEnvs syscall.runtime_envs
 func runtimeEnvs() []string
 
-// given is the environment that the process was started with, read once.
+// given is the environment that the process was started with, without what entry has
+// added, and as package os has it without the second of two variables of one name.
 var given []string
+
+func readEnv() {
+	for _, v := range runtimeEnvs() {
+		if v != "" && v != assignment && !slices.ContainsFunc(given, func(g string) bool { return sameName(v, g) }) {
+			given = append(given, v)
+		}
+	}
+}
+
+// sameName says whether two variables have the same name.
+func sameName(v, w string) bool {
+	n := strings.IndexByte(v, '=')
+	return n >= 0 && len(w) > n && w[:n+1] == v[:n+1]
+}
 
 // Environ is os.Environ, without what entry has added. Package os makes a map of the
 // variables first, which is a hundredth of a container's run: so what asks for them
@@ -19,9 +34,6 @@ var given []string
 func Environ() []string {
 	if !variable {
 		return os.Environ()
-	}
-	if given == nil {
-		given = slices.DeleteFunc(runtimeEnvs(), func(v string) bool { return v == "" || v == assignment })
 	}
 	return slices.Clone(given)
 }
@@ -33,9 +45,6 @@ const assignment = "GOMAXPROCS=1"
 func LookupEnv(name string) (string, bool) {
 	if !variable {
 		return os.LookupEnv(name)
-	}
-	if given == nil {
-		Environ()
 	}
 	for _, v := range given {
 		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) {

@@ -76,10 +76,10 @@ func Replace(path string, data []byte, mode os.FileMode) error {
 	return fault.Op(err, "write %s", path)
 }
 
-// Create writes a file that is not there yet, for its owner alone. Who reads it
-// meanwhile may see a part of it.
+// Create writes a file in its place, for its owner alone. Who reads it meanwhile may
+// see a part of it.
 func Create(path string, data []byte) error {
-	fd, err := Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, ownerOnly)
+	fd, err := Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW, ownerOnly)
 	if err != nil {
 		return fault.Op(err, "write %s", path)
 	}

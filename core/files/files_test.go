@@ -45,12 +45,14 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Create makes no file of what is there, nor through a link.
+// Create writes all of a file, and none through a link.
 func TestCreate(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	if err := Create(path, []byte("new")); err != nil {
-		t.Fatal(err)
+	for _, text := range []string{"a longer one", "new"} {
+		if err := Create(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "new" {
 		t.Errorf("%q, %v", data, err)
@@ -62,7 +64,7 @@ func TestCreate(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "other"), link); err != nil {
 		t.Fatal(err)
 	}
-	for _, there := range []string{path, link, dir, filepath.Join(dir, "none", "file")} {
+	for _, there := range []string{link, dir, filepath.Join(dir, "none", "file")} {
 		if err := Create(there, []byte("newer")); err == nil {
 			t.Errorf("%s was made", there)
 		}

@@ -9,7 +9,6 @@ package seal
 import (
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -89,9 +88,7 @@ func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int,
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
-	// It begins on the first thread, as it was on until something was waited for.
-	early.Plainly()
-	err = syscall.Exec(path(fd), p.Args, p.Env)
+	err = early.Exec(path(fd), p.Args, p.Env)
 	return -1, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }
 

@@ -70,6 +70,14 @@ func (p *Pipe) Catch(ignored bool, signals ...unix.Signal) error {
 	for _, s := range signals {
 		act := sigaction{handler: handlers[0], flags: saSiginfo | saOnstack | saRestart}
 		var old sigaction
+		if ignored {
+			if err := rtSigaction(s, nil, &old); err != nil {
+				return err
+			}
+			if old.handler == sigIgn {
+				continue
+			}
+		}
 		switch s {
 		case unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV:
 			if err := rtSigaction(s, nil, &old); err != nil {
@@ -88,12 +96,6 @@ func (p *Pipe) Catch(ignored bool, signals ...unix.Signal) error {
 		}
 		if err := rtSigaction(s, &act, &old); err != nil {
 			return err
-		}
-		if ignored && old.handler == sigIgn {
-			if err := rtSigaction(s, &old, nil); err != nil {
-				return err
-			}
-			continue
 		}
 		p.replace = append(p.replace, replaced{s, old})
 	}
