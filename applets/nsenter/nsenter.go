@@ -5,7 +5,6 @@ package nsenter
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -139,9 +138,6 @@ func Syntax() cli.Syntax {
 
 // Run is the applet.
 func Run(std cli.Std, args []string) error {
-	// core/seal has to execute on the main thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	f := newFlags()
 	if err := f.Parse(std, args); err != nil {
 		return err

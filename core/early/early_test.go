@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -83,6 +84,14 @@ func TestEntry(t *testing.T) {
 		if told["procs"] != "2" || told["env"] != fmt.Sprintf("%q", env) || told["slack"] != own {
 			t.Errorf("with %q: %v", env, told)
 		}
+	}
+	// What it executes of itself keeps what is a thread's, on whatever thread it is.
+	runtime.LockOSThread() // whose end would be the parent's
+	cmd := exec.Cmd{Path: bin, Args: []string{bin, "again"}, Env: []string{"A=1"}, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: unix.SIGUSR1}}
+	out, err := cmd.CombinedOutput()
+	runtime.UnlockOSThread()
+	if want := fmt.Sprintf("death %d <nil>\nslack %s\nprocs 1\n", unix.SIGUSR1, own); string(out) != want {
+		t.Errorf("executed again: %q, %v; want %q", out, err, want)
 	}
 	// Without the entry it is as any Go program.
 	plainly := program(t, runtime.GOARCH, nil)

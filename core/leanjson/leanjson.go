@@ -20,15 +20,20 @@ import (
 func Unmarshal(data []byte, v any) error {
 	to := reflect.ValueOf(v)
 	if to.Kind() == reflect.Pointer && !to.IsNil() {
-		known.Lock()
-		defer known.Unlock()
-		d := decoder{data: string(data)}
-		if utf8.ValidString(d.data) && d.value(to.Elem(), 0) && d.space() == 0 {
+		if lean(data, to.Elem()) {
 			return nil
 		}
 		to.Elem().SetZero()
 	}
 	return json.Unmarshal(data, v)
+}
+
+// lean is Unmarshal without encoding/json.
+func lean(data []byte, to reflect.Value) bool {
+	known.Lock()
+	defer known.Unlock()
+	d := decoder{data: string(data)}
+	return utf8.ValidString(d.data) && d.value(to, 0) && d.space() == 0
 }
 
 // A decoder reads values from data, which is valid UTF-8, at pos. What reads one says

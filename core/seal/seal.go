@@ -33,8 +33,8 @@ const selfExe = "/proc/self/exe"
 // Seal returns when nothing in the container can write to the file that the
 // process executes, and otherwise does not return but with an error: the
 // program begins again, as the same process with the same arguments,
-// environment, descriptors and limits. So it is to be called before anything is
-// made, and on the main thread: prctl(2) PR_SET_PDEATHSIG is lost with it.
+// environment, descriptors and limits (early.Exec). So it is to be called before anything
+// is made.
 //
 // uids are those of the user namespace that is made for the container, empty
 // if there is none or they are not known.

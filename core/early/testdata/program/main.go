@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,19 @@ func main() {
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if len(os.Args) > 1 && os.Args[1] == "child" {
 		fmt.Print(slack, err)
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "again" {
+		runtime.LockOSThread() // so that the other is on another thread
+		go func() { fmt.Print(early.Exec("/proc/self/exe", []string{os.Args[0], "second"}, early.Environ())) }()
+		select {}
+	}
+	if len(os.Args) > 1 && os.Args[1] == "second" {
+		var signal int32
+		err2 := unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0, 0, 0)
+		fmt.Println("death", signal, err2)
+		fmt.Printf("slack \"%d %v\"\n", slack, err)
+		fmt.Println("procs", runtime.GOMAXPROCS(0))
 		return
 	}
 	run := func() []byte {
