@@ -166,7 +166,7 @@ func Run(std cli.Std, args []string) error {
 func (f *flags) read() error {
 	o := &f.join
 	o.Args, o.Env = f.Args(), early.Environ()
-	o.Program = seal.Program{Args: os.Args, Env: early.Environ()}
+	o.Program = seal.Program{Args: os.Args}
 	o.NetSocket = -1
 	if f.Changed("net-socket") {
 		n, err := strconv.ParseUint(f.socket, 10, 31)

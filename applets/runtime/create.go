@@ -48,7 +48,7 @@ func begin(e *env, o *container.Options) (stop func(), err error) {
 	if e.log.debug() {
 		o.Steps = debugWriter{e.log}
 	}
-	o.Program = seal.Program{Args: os.Args, Env: early.Environ(), Before: func() error {
+	o.Program = seal.Program{Args: os.Args, Before: func() error {
 		p.Stop()
 		if s := p.Next(); s != 0 {
 			return fault.Op(nil, "interrupted by %s", unix.SignalName(s))

@@ -6,7 +6,11 @@
 //     threads less, and what runs here waits for the kernel, not for a processor;
 //   - its monitor, the thread by which it watches the others, wakes every 5 ms and
 //     not, as it does while a program is young, every 70 µs: threads inherit the
-//     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK).
+//     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK);
+//   - it cannot open files but for the standard ones, until core/nofile is initialised:
+//     it would read /proc/self/mountinfo and look for a limit of its cgroup, which is
+//     the more the more mounts there are, to set GOMAXPROCS by;
+//   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile.
 //
 // So a program is started between Plainly and what that returns, to have the slack that
 // this one was started with, and the environment comes from here.
@@ -16,6 +20,7 @@ import (
 	"runtime"
 	"syscall"
 
+	_ "ocibox/core/nofile"
 	_ "ocibox/core/room"
 )
 
@@ -24,6 +29,12 @@ var (
 	slack    bool    // the first thread, and all that come from it, have another timer slack
 	own      uintptr // in ns: the one that the process was started with, or an errno's negative
 	variable bool    // GOMAXPROCS=1 is in the environment
+)
+
+// What entry needs.
+var (
+	few  [2]uint64 // struct rlimit64 of prlimit(2)
+	rate = &runtime.MemProfileRate
 )
 
 // deathSignal is what the process gets when its parent dies, 0 for none.
@@ -37,9 +48,6 @@ func Here() {
 	}
 	if slack {
 		calm(own)
-	}
-	if variable {
-		readEnv()
 	}
 	deathSignal = parentDeathSignal()
 }

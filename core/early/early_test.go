@@ -85,6 +85,19 @@ func TestEntry(t *testing.T) {
 			t.Errorf("with %q: %v", env, told)
 		}
 	}
+	// The limit on open files is what it was, and raised as by any Go program; the runtime
+	// has opened nothing, but what is missing of the standard files.
+	for shell, want := range map[string]string{
+		`exec "$0" limits`:                          "500 500 true\nnow 500",
+		`ulimit -Sn 300; exec "$0" limits`:          "300 500 true\nnow 499",
+		`ulimit -Sn 300; exec "$0" limits <&- 2>&-`: "300 500 true\nnow 499",
+		`ulimit -Sn 2; exec "$0" limits`:            "2 500 true\nnow 499",
+	} {
+		out, err := exec.Command("/bin/sh", "-c", "ulimit -n 500; "+shell, bin).Output()
+		if want = "nofile " + want + " <nil>\nopen 3\nprofile 0\n"; string(out) != want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", shell, out, err, want)
+		}
+	}
 	// What it executes of itself keeps what is a thread's, on whatever thread it is.
 	runtime.LockOSThread() // whose end would be the parent's
 	cmd := exec.Cmd{Path: bin, Args: []string{bin, "again"}, Env: []string{"A=1"}, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: unix.SIGUSR1}}
@@ -158,6 +171,10 @@ func TestArchitectures(t *testing.T) {
 				t.Skipf("it takes Debian's qemu-user-static: %v", err)
 			}
 			bin := program(t, arch, binary.Flags)
+			limited := []string{"/bin/sh", "-c", `ulimit -n 500; ulimit -Sn 300; exec "$0" "$1" limits`, emulator, bin}
+			if told := tell(t, nil, limited...); told["nofile"] != "300 500 true" || told["now"] != "499 <nil>" || told["profile"] != "0" {
+				t.Errorf("with a limit of 300: %v", told)
+			}
 			for set, want := range map[string]string{"A=1": "1", "GOMAXPROCS=2": "2"} {
 				told := tell(t, nil, emulator, "-E", set, bin, "x", "y z")
 				if told["procs"] != want || told["before"] != fmt.Sprintf("%q", want) || !strings.Contains(told["args"], `"x" "y z"]`) ||

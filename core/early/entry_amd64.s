@@ -17,6 +17,27 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVL $5000000, SI // ns
 	SYSCALL
 	MOVB $1, ·slack(SB)
+	MOVL $302, AX // prlimit64
+	XORL DI, DI
+	MOVL $7, SI // RLIMIT_NOFILE
+	XORL DX, DX
+	LEAQ ocibox∕core∕nofile·limit(SB), R10
+	SYSCALL
+	TESTQ AX, AX
+	JNE  profile
+	MOVQ ocibox∕core∕nofile·limit+8(SB), AX
+	MOVQ AX, ·few+8(SB)
+	MOVQ $3, ·few(SB)
+	MOVL $302, AX // prlimit64
+	LEAQ ·few(SB), DX
+	XORL R10, R10
+	SYSCALL
+	TESTQ AX, AX
+	JNE  profile
+	MOVB $1, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOVQ ·rate(SB), AX
+	MOVQ $0, (AX)
 	MOVQ assignment<>(SB), DX
 	MOVQ 0(SP), CX
 	LEAQ 16(SP)(CX*8), BX

@@ -15,6 +15,32 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SWI  $0
 	MOVW $1, R2
 	MOVB R2, ·slack(SB)
+	MOVW $369, R7 // prlimit64
+	MOVW $0, R0
+	MOVW $7, R1 // RLIMIT_NOFILE
+	MOVW $0, R2
+	MOVW $ocibox∕core∕nofile·limit(SB), R3
+	SWI  $0
+	CMP  $0, R0
+	BNE  profile
+	MOVW $ocibox∕core∕nofile·limit(SB), R3
+	MOVW $·few(SB), R2
+	MOVW $3, R4
+	MOVW R4, (R2)
+	MOVW 8(R3), R4
+	MOVW R4, 8(R2)
+	MOVW 12(R3), R4
+	MOVW R4, 12(R2)
+	MOVW $0, R3
+	SWI  $0
+	MOVW $1, R2
+	CMP  $0, R0
+	MOVB.EQ R2, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOVW $0, R0
+	MOVW ·rate(SB), R3
+	MOVW R0, (R3)
+	MOVW $1, R2
 	MOVW (R13), R5
 	ADD  $8, R13, R6
 	ADD  R5<<2, R6

@@ -16,6 +16,27 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SVC
 	MOVD $1, R2
 	MOVB R2, ·slack(SB)
+	MOVD $261, R8 // prlimit64
+	MOVD ZR, R0
+	MOVD $7, R1 // RLIMIT_NOFILE
+	MOVD ZR, R2
+	MOVD $ocibox∕core∕nofile·limit(SB), R3
+	SVC
+	CBNZ R0, profile
+	MOVD ocibox∕core∕nofile·limit+8(SB), R4
+	MOVD R4, ·few+8(SB)
+	MOVD $3, R4
+	MOVD R4, ·few(SB)
+	MOVD $·few(SB), R2
+	MOVD ZR, R3
+	SVC
+	CBNZ R0, profile
+	MOVD $1, R2
+	MOVB R2, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOVD ·rate(SB), R3
+	MOVD ZR, (R3)
+	MOVD $1, R2
 	MOVD assignment<>(SB), R3
 	MOVD RSP, R4
 	MOVD (R4), R5

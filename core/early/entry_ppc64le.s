@@ -17,6 +17,31 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	XOR  R0, R0
 	MOVD $1, R5
 	MOVB R5, ·slack(SB)
+	MOVD R0, R3
+	MOVD $7, R4 // RLIMIT_NOFILE
+	MOVD R0, R5
+	MOVD $ocibox∕core∕nofile·limit(SB), R6
+	SYSCALL $325 // prlimit64
+	XOR  R0, R0
+	CMP  R3, $0
+	BNE  profile
+	MOVD ocibox∕core∕nofile·limit+8(SB), R7
+	MOVD R7, ·few+8(SB)
+	MOVD $3, R7
+	MOVD R7, ·few(SB)
+	MOVD $7, R4
+	MOVD $·few(SB), R5
+	MOVD R0, R6
+	SYSCALL $325 // prlimit64
+	XOR  R0, R0
+	CMP  R3, $0
+	BNE  profile
+	MOVD $1, R5
+	MOVB R5, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOVD ·rate(SB), R6
+	MOVD R0, (R6)
+	MOVD $1, R5
 	MOVD (R1), R6
 	SLD  $3, R6
 	ADD  R1, R6

@@ -15,6 +15,28 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	ECALL
 	MOV  $1, A2
 	MOVB A2, ·slack(SB)
+	MOV  $261, A7 // prlimit64
+	MOV  ZERO, A0
+	MOV  $7, A1 // RLIMIT_NOFILE
+	MOV  ZERO, A2
+	MOV  $ocibox∕core∕nofile·limit(SB), A3
+	ECALL
+	BNEZ A0, profile
+	MOV  ocibox∕core∕nofile·limit+8(SB), A4
+	MOV  A4, ·few+8(SB)
+	MOV  $3, A4
+	MOV  A4, ·few(SB)
+	MOV  $7, A1
+	MOV  $·few(SB), A2
+	MOV  ZERO, A3
+	ECALL
+	BNEZ A0, profile
+	MOV  $1, A2
+	MOVB A2, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOV  ·rate(SB), A3
+	MOV  ZERO, (A3)
+	MOV  $1, A2
 	MOV  (X2), A5
 	SLLI $3, A5
 	ADD  X2, A5

@@ -16,6 +16,29 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SYSCALL
 	MOVD $1, R5
 	MOVB R5, ·slack(SB)
+	MOVD $334, R1 // prlimit64
+	MOVD $0, R2
+	MOVD $7, R3 // RLIMIT_NOFILE
+	MOVD $0, R4
+	MOVD $ocibox∕core∕nofile·limit(SB), R5
+	SYSCALL
+	CMPBNE R2, $0, profile
+	MOVD ocibox∕core∕nofile·limit+8(SB), R6
+	MOVD R6, ·few+8(SB)
+	MOVD $3, R6
+	MOVD R6, ·few(SB)
+	MOVD $334, R1 // prlimit64
+	MOVD $·few(SB), R4
+	MOVD $0, R5
+	SYSCALL
+	CMPBNE R2, $0, profile
+	MOVD $1, R5
+	MOVB R5, ocibox∕core∕nofile·lowered(SB)
+profile:
+	MOVD ·rate(SB), R6
+	MOVD $0, R2
+	MOVD R2, (R6)
+	MOVD $1, R5
 	MOVD (R15), R6
 	SLD  $3, R6
 	ADD  R15, R6

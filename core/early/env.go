@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	_ "unsafe" // for linkname
 )
 
@@ -12,15 +13,14 @@ func runtimeEnvs() []string
 
 // given is the environment that the process was started with, without what entry has
 // added, and as package os has it without the second of two variables of one name.
-var given []string
-
-func readEnv() {
+var given = sync.OnceValue(func() (list []string) {
 	for _, v := range runtimeEnvs() {
-		if v != "" && v != assignment && !slices.ContainsFunc(given, func(g string) bool { return sameName(v, g) }) {
-			given = append(given, v)
+		if v != "" && v != assignment && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
+			list = append(list, v)
 		}
 	}
-}
+	return list
+})
 
 // sameName says whether two variables have the same name.
 func sameName(v, w string) bool {
@@ -35,7 +35,7 @@ func Environ() []string {
 	if !variable {
 		return os.Environ()
 	}
-	return slices.Clone(given)
+	return slices.Clone(given())
 }
 
 // assignment is what entry adds, where no variable of that name is there.
@@ -46,8 +46,8 @@ func LookupEnv(name string) (string, bool) {
 	if !variable {
 		return os.LookupEnv(name)
 	}
-	for _, v := range given {
-		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) {
+	for _, v := range runtimeEnvs() {
+		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) && v != assignment {
 			return v[len(name)+1:], true
 		}
 	}

@@ -15,8 +15,15 @@ var limit struct{ soft, hard uint64 } // struct rlimit64 of prlimit(2)
 
 var known bool
 
+// lowered says that limit is known, and is not the process's at the moment.
+var lowered bool
+
 func init() {
-	_, _, errno := rawSyscall6(sysPrlimit64, 0, rlimitNofile, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
+	set, get := unsafe.Pointer(nil), unsafe.Pointer(&limit)
+	if lowered {
+		set, get = get, nil
+	}
+	_, _, errno := rawSyscall6(sysPrlimit64, 0, rlimitNofile, uintptr(set), uintptr(get), 0, 0)
 	known = errno == 0
 }
 

@@ -22,7 +22,7 @@ import (
 
 // Program is how the running program is executed anew.
 type Program struct {
-	Args, Env []string // as it was started with
+	Args []string // as it was started with
 	// Before, if not nil, is called when that is about to happen. It has to see
 	// to the signals that are caught: execve(2) forgets those that have come.
 	Before func() error
@@ -48,18 +48,23 @@ const selfExe = "/proc/self/exe"
 // host's it has already: the kernel lets nobody follow a process's exe who could
 // not follow its root, proc_pid_link(5), and so to the file itself.
 func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int, err error) {
+	exe, opening := files.Open(selfExe, unix.O_RDONLY, 0)
 	var st unix.Stat_t
-	if err := unix.Stat(selfExe, &st); err != nil {
+	if opening == nil {
+		defer unix.Close(exe)
+		err = unix.Fstat(exe, &st)
+	} else { // who may execute it need not be one who may read it
+		err = unix.Stat(selfExe, &st)
+	}
+	if err != nil {
 		return -1, fault.Op(err, "look at %s", selfExe)
 	}
 	if beyond(&st, uids) {
 		return -1, nil
 	}
-	exe, err := files.Open(selfExe, unix.O_RDONLY, 0)
-	if err != nil {
-		return -1, fault.Op(err, "open %s", selfExe)
+	if opening != nil {
+		return -1, fault.Op(opening, "open %s", selfExe)
 	}
-	defer unix.Close(exe)
 	if ok, err := sealed(exe); err != nil {
 		return -1, err
 	} else if ok {
@@ -88,7 +93,7 @@ func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int,
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
-	err = early.Exec(path(fd), p.Args, p.Env)
+	err = early.Exec(path(fd), p.Args, early.Environ())
 	return -1, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }
 

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "seal":
 		runtime.LockOSThread()
-		p := Program{Args: os.Args, Env: os.Environ(), Before: func() error { fmt.Println("again"); return nil }}
+		p := Program{Args: os.Args, Before: func() error { fmt.Println("again"); return nil }}
 		if _, err := p.Seal(nil, func() bool { return false }); err != nil {
 			fmt.Println(err, "hint:", fault.Hint(err))
 			os.Exit(1)
@@ -332,7 +332,7 @@ func TestNoExecutableMemory(t *testing.T) {
 // A process that was told to end does not begin again.
 func TestBefore(t *testing.T) {
 	interrupted := errors.New("interrupted")
-	p := Program{Args: os.Args, Env: os.Environ(), Before: func() error { return interrupted }}
+	p := Program{Args: os.Args, Before: func() error { return interrupted }}
 	if _, err := p.Seal(nil, func() bool { return false }); !errors.Is(err, interrupted) {
 		t.Errorf("%v", err)
 	}

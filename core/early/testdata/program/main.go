@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/early"
+	"ocibox/core/nofile"
 )
 
 func main() {
@@ -20,6 +21,19 @@ func main() {
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if len(os.Args) > 1 && os.Args[1] == "child" {
 		fmt.Print(slack, err)
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "limits" {
+		var now unix.Rlimit
+		err := unix.Getrlimit(unix.RLIMIT_NOFILE, &now)
+		soft, hard, ok := nofile.AtStart()
+		open := 0
+		for fd := range 10 {
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+				open++
+			}
+		}
+		fmt.Printf("nofile %d %d %v\nnow %d %v\nopen %d\nprofile %d\n", soft, hard, ok, now.Cur, err, open, runtime.MemProfileRate)
 		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == "again" {
