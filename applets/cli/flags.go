@@ -16,6 +16,8 @@ type Flags struct {
 	flags                []*Flag // in the order of their definition
 	operands             []string
 	interspersed         bool
+	// Summary makes the help text's body where that is long and rarely asked for.
+	Summary func() string
 	// Equals reads -fVALUE as -f=VALUE too, as Go's programs do, and -f=false.
 	Equals bool
 }
@@ -50,7 +52,7 @@ const (
 // NewFlags makes the flag set of the applet or command name. usage is what
 // follows the name in the first line of the help text, summary is its body.
 func NewFlags(name, usage, summary string) *Flags {
-	return &Flags{name: name, usage: usage, summary: summary, interspersed: true}
+	return &Flags{name: name, usage: usage, summary: summary, flags: make([]*Flag, 0, 16), interspersed: true}
 }
 
 func (f *Flags) add(flag *Flag) *Flag {
@@ -163,7 +165,11 @@ func (o option) set() error {
 }
 
 func (f *Flags) help(std Std) {
-	fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.name, f.usage, f.summary)
+	body := f.summary
+	if f.Summary != nil {
+		body = f.Summary()
+	}
+	fmt.Fprintf(std.Out, "usage: %s %s\n\n%s\n", f.name, f.usage, body)
 	if list := f.list(); list != "" {
 		fmt.Fprintf(std.Out, "\noptions:\n%s", list)
 	}

@@ -35,13 +35,13 @@ func defaultRoot(rootless string) (string, error) {
 	plain := os.Geteuid() != 0
 	switch rootless {
 	case "auto":
-		if !plain {
+		if !plain && early.Getenv("USER") != "root" {
 			// Root of a user namespace is a plain user to the host.
 			initial, err := idmap.InInitialUserns()
 			if err != nil {
 				return "", err
 			}
-			plain = !initial && early.Getenv("USER") != "root"
+			plain = !initial
 		}
 	default:
 		var err error

@@ -55,7 +55,7 @@ func begin(e *env, o *container.Options) (stop func(), err error) {
 		}
 		return nil
 	}}
-	return p.Close, nil
+	return p.End, nil
 }
 
 func create(f *cli.Flags) action {

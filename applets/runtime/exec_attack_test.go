@@ -214,7 +214,7 @@ func TestExecReusedPid(t *testing.T) {
 	b := running(t, bundletest.Root(t), nil)
 	pid := b.Query().Pid
 	t.Cleanup(func() { unix.Kill(pid, unix.SIGKILL) })
-	editState(t, b, func(state map[string]any) { state["startTime"] = state["startTime"].(float64) - 1 })
+	editState(t, b, another)
 	execFails(t, b.Runtime("exec", b.ID, "/init"), "container not running")
 }
 

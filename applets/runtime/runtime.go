@@ -107,7 +107,8 @@ type globals struct {
 }
 
 func newGlobals() *globals {
-	f := cli.NewFlags("runtime", "[OPTION…] COMMAND [ARGUMENT…]", summary())
+	f := cli.NewFlags("runtime", "[OPTION…] COMMAND [ARGUMENT…]", "")
+	f.Summary = summary
 	f.Equals = true // as runc has it
 	f.SetInterspersed(false)
 	g := &globals{Flags: f}

@@ -36,6 +36,17 @@ func editState(t *testing.T, b *bundletest.Bundle, edit func(map[string]any)) {
 	}
 }
 
+// another makes the state that of a container whose init's pid is another process's now.
+func another(state map[string]any) {
+	for _, name := range []string{"startTime", "inode"} {
+		if n, ok := state[name].(float64); ok {
+			state[name] = n - 1
+			return
+		}
+	}
+	panic("the state does not tell processes apart")
+}
+
 // userName is what list shows as the owner.
 func userName(u bundletest.User) string {
 	passwd, _ := os.ReadFile("/etc/passwd")

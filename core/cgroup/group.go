@@ -125,14 +125,16 @@ func vacant(dir string) error {
 // where the one above has it and it is not enabled yet.
 func enable(dir string) error {
 	var above []string // dir's ancestors in the hierarchy, the nearest first
-	for at := filepath.Dir(dir); unix.Access(at+"/cgroup.controllers", unix.F_OK) == nil; at = filepath.Dir(at) {
-		above = append(above, at)
-	}
-	for _, at := range slices.Backward(above) {
+	var controllers [][]string
+	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
 		have, err := words(at + "/cgroup.controllers")
 		if err != nil {
-			return err
+			break // out of the hierarchy, or of the caller's reach
 		}
+		above, controllers = append(above, at), append(controllers, have)
+	}
+	for i, at := range slices.Backward(above) {
+		have := controllers[i]
 		enabled, err := words(at + "/cgroup.subtree_control")
 		if err != nil {
 			return err

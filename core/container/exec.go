@@ -44,7 +44,7 @@ func (s Store) Exec(o ExecOptions) (int, error) {
 
 // execute does it with the init's pidfd.
 func (c *Container) execute(o ExecOptions, init int) (int, error) {
-	a, err := c.join(o)
+	a, err := c.join(o, init)
 	if err != nil {
 		return 0, err
 	}
@@ -74,14 +74,14 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 	return a.attend(nil)
 }
 
-// join checks all that can be checked before there is a process.
-func (c *Container) join(o ExecOptions) (*attempt, error) {
+// join checks, with the init's pidfd, all that can be checked before there is a process.
+func (c *Container) join(o ExecOptions, init int) (*attempt, error) {
 	t, err := c.target()
 	if err != nil {
 		return nil, err
 	}
 	// Else what was looked at may have been another process.
-	if alive, err := c.alive(); err != nil || !alive {
+	if runs, err := c.runs(init); err != nil || !runs {
 		return nil, c.notRunning()
 	}
 	spec, err := c.Spec()

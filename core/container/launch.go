@@ -226,11 +226,10 @@ func (a *attempt) begin() error {
 
 // record makes the container known: its init stands ready.
 func (a *attempt) record() error {
-	start, err := startTime(a.proc.Pid)
-	if err != nil {
+	a.c.Pid = a.proc.Pid
+	if err := a.c.identify(); err != nil {
 		return err
 	}
-	a.c.Pid, a.c.StartTime = a.proc.Pid, start
 	if kind := own(a.spec); a.c.Cgroup == nil && kind != nil && kind.Flag == unix.CLONE_NEWNS {
 		a.c.MountID = namespace.MountID(a.proc.Pid)
 	}

@@ -23,13 +23,72 @@ func startTime(pid int) (uint64, error) {
 	return st.StartTime()
 }
 
+// identify keeps which process Pid is, of those that have the pid one after the other.
+// The number of a pidfd's inode is quickly asked for. But it begins anew at each boot, and
+// then goes with the pids: so what may survive a boot has the time of the start.
+func (c *Container) identify() error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(c.folder, &fs); err != nil {
+		return fault.Op(err, "look at %s", c.dir)
+	}
+	var err error
+	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+		pidfd, err := unix.PidfdOpen(c.Pid, 0)
+		if err != nil {
+			return fault.Op(err, "open process %d", c.Pid)
+		}
+		defer unix.Close(pidfd)
+		if c.Inode, err = proc.Inode(pidfd); err != nil || c.Inode != 0 {
+			return err
+		}
+	}
+	c.StartTime, err = startTime(c.Pid)
+	return err
+}
+
+// opened is a pidfd of the container's init, or -1 where that does not run any more.
+func (c *Container) opened() (int, error) {
+	if c.Pid == 0 {
+		return -1, nil
+	}
+	pidfd, err := unix.PidfdOpen(c.Pid, 0)
+	switch {
+	case err == unix.ESRCH, err == unix.EINVAL, err == unix.ENOENT: // the last two say: but a thread has this id
+		return -1, nil
+	case err != nil:
+		return -1, fault.Op(err, "open process %d", c.Pid)
+	}
+	runs, err := c.runs(pidfd)
+	if err != nil || !runs {
+		unix.Close(pidfd)
+		return -1, err
+	}
+	return pidfd, nil
+}
+
+// runs says whether the process of the pidfd, which was Pid as it was opened, is the
+// container's init and has not ended.
+func (c *Container) runs(pidfd int) (bool, error) {
+	if c.Inode == 0 {
+		t, err := startTime(c.Pid)
+		return t != 0 && t == c.StartTime, err
+	}
+	inode, err := proc.Inode(pidfd)
+	if err != nil || inode != c.Inode {
+		return false, err
+	}
+	ended, err := proc.Ended(pidfd)
+	return !ended && err == nil, err
+}
+
 // alive says whether the container's init runs.
 func (c *Container) alive() (bool, error) {
-	if c.Pid == 0 {
-		return false, nil
+	pidfd, err := c.opened()
+	if err != nil || pidfd < 0 {
+		return false, err
 	}
-	t, err := startTime(c.Pid)
-	return t != 0 && t == c.StartTime, err
+	unix.Close(pidfd)
+	return true, nil
 }
 
 // Status is the container's state in the words of runtime.md, "State".
@@ -146,22 +205,11 @@ const killPatience = 10 * time.Second
 
 // end kills the container's init, if it runs, and waits until it is gone.
 func (c *Container) end() error {
-	alive, err := c.alive()
-	if err != nil || !alive {
+	pidfd, err := c.opened()
+	if err != nil || pidfd < 0 {
 		return err
-	}
-	pidfd, err := unix.PidfdOpen(c.Pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return fault.Op(err, "open process %d", c.Pid)
 	}
 	defer unix.Close(pidfd)
-	// The pid may have been taken over before it was opened.
-	if alive, err := c.alive(); err != nil || !alive {
-		return err
-	}
 	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fault.Op(err, "kill process %d", c.Pid)
 	}

@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"ocibox/core/proc"
 )
 
 // child starts this test binary as a process that waits; comm is its name.
@@ -78,17 +80,46 @@ func TestStartTime(t *testing.T) {
 
 // signal and end reach the container's init, and nobody who has its pid now.
 func TestSignalOnlyTheInit(t *testing.T) {
-	s := Store{Root: t.TempDir()}
-	c := made(t, s, "id")
+	t.Run("by its start", func(t *testing.T) {
+		var fs unix.Statfs_t
+		if err := unix.Statfs(t.TempDir(), &fs); err != nil || fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+			t.Skipf("the temporary folder does not outlast the machine: %v", err)
+		}
+		onlyTheInit(t, t.TempDir(), func(c *Container) *uint64 { return &c.StartTime })
+	})
+	t.Run("by its inode", func(t *testing.T) {
+		root, err := os.MkdirTemp("/dev/shm", "state")
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(root) })
+		self, err := unix.PidfdOpen(os.Getpid(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(self)
+		if inode, err := proc.Inode(self); err != nil {
+			t.Fatal(err)
+		} else if inode == 0 {
+			t.Skip("pidfds have inodes since Linux 6.9")
+		}
+		onlyTheInit(t, root, func(c *Container) *uint64 { return &c.Inode })
+	})
+}
+
+func onlyTheInit(t *testing.T, root string, which func(*Container) *uint64) {
+	c := made(t, Store{Root: root}, "id")
 	p := child(t, "init")
 	c.Pid = p.Process.Pid
-	var err error
-	if c.StartTime, err = startTime(c.Pid); err != nil {
+	if err := c.identify(); err != nil {
 		t.Fatal(err)
+	}
+	if *which(c) == 0 || (c.Inode == 0) == (c.StartTime == 0) {
+		t.Fatalf("inode %d, start %d", c.Inode, c.StartTime)
 	}
 
 	other := *c
-	other.StartTime++
+	*which(&other)++
 	if status, err := other.Status(); err != nil || status != specs.StateStopped {
 		t.Errorf("another's process: %s, %v", status, err)
 	}
@@ -108,7 +139,7 @@ func TestSignalOnlyTheInit(t *testing.T) {
 	if err := c.end(); err != nil {
 		t.Fatal(err)
 	}
-	err = p.Wait()
+	err := p.Wait()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != unix.SIGKILL {
 		t.Errorf("it ended with %v", err)

@@ -30,7 +30,8 @@ type State struct {
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
 	Owner       uint32            `json:"owner"`               // uid of who created it
-	StartTime   uint64            `json:"startTime"`           // of Pid, in clock ticks since boot
+	Inode       uint64            `json:"inode,omitempty"`     // of a pidfd of Pid (proc.Inode), or 0: then there is a StartTime
+	StartTime   uint64            `json:"startTime,omitempty"` // of Pid, in clock ticks since boot
 	MountID     uint64            `json:"mountID,omitempty"`   // of Pid's mount namespace, or 0 (namespace.MountID)
 	NoKeyring   bool              `json:"noKeyring,omitempty"` // its processes keep their callers' session keyrings
 	NoHooks     bool              `json:"noHooks,omitempty"`   // its config.json has none: nobody need read it for them

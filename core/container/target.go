@@ -25,25 +25,11 @@ func (c *Container) notRunning() error {
 // open gives a pidfd of the container's init, and of no other process that has
 // its pid now. Without an init the error is notRunning.
 func (c *Container) open() (int, error) {
-	if c.Pid == 0 {
-		return -1, c.notRunning()
-	}
-	pidfd, err := unix.PidfdOpen(c.Pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return -1, c.notRunning()
-	}
-	if err != nil {
-		return -1, fault.Op(err, "open process %d", c.Pid)
-	}
-	alive, err := c.alive()
-	if err == nil && !alive {
+	pidfd, err := c.opened()
+	if err == nil && pidfd < 0 {
 		err = c.notRunning()
 	}
-	if err != nil {
-		unix.Close(pidfd)
-		return -1, err
-	}
-	return pidfd, nil
+	return pidfd, err
 }
 
 // ending says whether the init has ended or is about to: it leaves its

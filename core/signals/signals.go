@@ -161,6 +161,17 @@ func (p *Pipe) Stop() {
 	p.replace = nil
 }
 
+// End lets the signals by which a process is ended be what they were: all that one needs
+// that is about to exit.
+func (p *Pipe) End() {
+	for _, r := range p.replace {
+		switch r.signal {
+		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+			_ = rtSigaction(r.signal, &r.old, nil) // as it was before
+		}
+	}
+}
+
 // Close is Stop, and the end of the pipe.
 func (p *Pipe) Close() {
 	p.Stop()
