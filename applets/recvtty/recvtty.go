@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ocibox/applets/cli"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/files"
 	"ocibox/core/pty"
@@ -53,6 +54,7 @@ func Run(std cli.Std, args []string) error {
 	if err := f.Parse(std, args); err != nil {
 		return err
 	}
+	early.Stay()
 	ops, err := f.Operands(1, 1)
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ func Run(std cli.Std, args []string) error {
 
 // trace starts, attaches, and follows until nothing is left or a signal comes.
 func (r *run) trace() error {
+	early.Stay()
 	var got atomic.Int32
 	signals := make(chan os.Signal, 8)
 	if *r.interruptible != 1 {

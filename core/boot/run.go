@@ -75,6 +75,7 @@ func Run(argv []string, tty *os.File) (End, error) {
 	after := early.Plainly()
 	p, err := os.StartProcess(path, argv, attr)
 	after()
+	early.Stay()
 	if err != nil {
 		return end, fault.Op(reason(err), "%s", path)
 	}

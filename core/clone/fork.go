@@ -35,7 +35,9 @@ var forking struct {
 	size  uintptr // of the arena
 	args  *cloneArgs
 	slack uintptr
-	heap  uintptr // a region
+	// A CPU mask, of ncpus bytes.
+	cpus, ncpus uintptr
+	heap        uintptr // a region
 	// Around the arena, with their sizes: where the Go runtime has what it knows of the
 	// heap.
 	below, nbelow, above, nabove uintptr
@@ -51,6 +53,9 @@ var forking struct {
 func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs) (uintptr, syscall.Errno) {
 	forking.base, forking.size, forking.args, forking.slack = base, size, args, early.Slack()
 	forking.heap = heapRegion()
+	if cpus := early.Processors(); len(cpus) > 0 {
+		forking.cpus, forking.ncpus = uintptr(unsafe.Pointer(&cpus[0])), uintptr(len(cpus)) // of a variable
+	}
 	setMetadata(uintptr(base), size, forking.heap)
 	runtimeBeforeFork()
 	onSystemStack(forkOnSystemStack)
@@ -81,8 +86,11 @@ func forkOnSystemStack() {
 		advise(forking.heap, region, unix.MADV_DONTFORK)
 		advise(forking.below, forking.nbelow, unix.MADV_DONTFORK)
 		advise(forking.above, forking.nabove, unix.MADV_DONTFORK)
-	} else {
-		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
+	} else { // for the child
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0)
+		if forking.ncpus > 0 {
+			_, _, _ = syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
+		}
 	}
 	child, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
 	if e == 0 && child == 0 {

@@ -32,7 +32,7 @@ func (c *Container) identify() error {
 		return fault.Op(err, "look at %s", c.dir)
 	}
 	var err error
-	if fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+	if kind := uint32(fs.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC {
 		pidfd, err := unix.PidfdOpen(c.Pid, 0)
 		if err != nil {
 			return fault.Op(err, "open process %d", c.Pid)

@@ -82,7 +82,7 @@ func TestStartTime(t *testing.T) {
 func TestSignalOnlyTheInit(t *testing.T) {
 	t.Run("by its start", func(t *testing.T) {
 		var fs unix.Statfs_t
-		if err := unix.Statfs(t.TempDir(), &fs); err != nil || fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+		if err := unix.Statfs(t.TempDir(), &fs); err != nil || uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC {
 			t.Skipf("the temporary folder does not outlast the machine: %v", err)
 		}
 		onlyTheInit(t, t.TempDir(), func(c *Container) *uint64 { return &c.StartTime })

@@ -7,18 +7,22 @@
 //   - its monitor, the thread by which it watches the others, wakes every 5 ms and
 //     not, as it does while a program is young, every 70 µs: threads inherit the
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK);
+//   - all its threads begin on one processor, sched_setaffinity(2): to wake each other
+//     on two is an interrupt each time, and one thread more;
 //   - it cannot open files but for the standard ones, until core/nofile is initialised:
 //     it would read /proc/self/mountinfo and look for a limit of its cgroup, which is
 //     the more the more mounts there are, to set GOMAXPROCS by;
 //   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile.
 //
-// So a program is started between Plainly and what that returns, to have the slack that
-// this one was started with, and the environment comes from here.
+// So a program is started between Plainly and what that returns, to have the slack and the
+// processors that this one was started with, and the environment comes from here.
 package early
 
 import (
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	_ "ocibox/core/nofile"
 	_ "ocibox/core/room"
@@ -29,20 +33,32 @@ var (
 	slack    bool    // the first thread, and all that come from it, have another timer slack
 	own      uintptr // in ns: the one that the process was started with, or an errno's negative
 	variable bool    // GOMAXPROCS=1 is in the environment
+	// pinned says that the first thread, and all that come from it, have one processor
+	// instead of those.
+	pinned     bool
+	processors affinity
 )
 
 // What entry needs.
 var (
-	few  [2]uint64 // struct rlimit64 of prlimit(2)
-	rate = &runtime.MemProfileRate
+	one       affinity
+	processor uint32
+	few       [2]uint64 // struct rlimit64 of prlimit(2)
+	rate      = &runtime.MemProfileRate
 )
 
 // deathSignal is what the process gets when its parent dies, 0 for none.
 var deathSignal int32
 
+// affinity is a CPU mask for as many processors as we look after.
+type affinity [128]byte
+
 // Here is the first thing that main does: the first thread has its own timer slack
-// from here on.
+// and processors from here on.
 func Here() {
+	if pinned {
+		unpin()
+	}
 	if own >= maxSlack {
 		own = 0 // for what the kernel has as its default
 	}
@@ -67,14 +83,25 @@ func Exec(path string, args, env []string) error {
 }
 
 // Plainly is to be called before a program is started, and what it returns after: the
-// caller stays on a thread meanwhile that has the process's own timer slack, which
-// the program inherits. (runtime.LockOSThread makes a thread more, so it is for
+// caller stays on a thread meanwhile that has the process's own timer slack and
+// processors, which the program inherits. (runtime.LockOSThread makes a thread more, so it is for
 // those alone.)
 func Plainly() (after func()) {
 	runtime.LockOSThread()
 	calm(own)
+	if pinned && unix.Gettid() != unix.Getpid() {
+		setAffinity(0, &processors) // as far as that can be: some may have gone
+	}
 	return runtime.UnlockOSThread
 }
 
 // Slack is what Plainly sets, for who does so by a plain system call.
 func Slack() uintptr { return own }
+
+// Processors is what Plainly sets by sched_setaffinity(2), nil for nothing.
+func Processors() []byte {
+	if !pinned {
+		return nil
+	}
+	return processors[:]
+}

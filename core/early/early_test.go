@@ -56,7 +56,11 @@ func tell(t *testing.T, env []string, args ...string) map[string]string {
 func TestEntry(t *testing.T) {
 	bin := program(t, runtime.GOARCH, binary.Flags)
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	own := fmt.Sprintf("%q", fmt.Sprint(slack, err))
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	own := fmt.Sprintf("%q", fmt.Sprint(slack, err, list(&all)))
 	many := []string{}
 	for n := range 3000 {
 		many = append(many, fmt.Sprintf("V%d=%s", n, strings.Repeat("x", n%50)))
@@ -71,6 +75,7 @@ func TestEntry(t *testing.T) {
 			if os.Geteuid() == 0 {
 				want["monitor"] = `"5000000"`
 			}
+			want["processors"], want["stayed"] = "1", `""`
 			for name, value := range want {
 				if told[name] != value {
 					t.Errorf("%q with %.300q: %s %.300s, want %.300s", args, env, name, told[name], value)
@@ -98,6 +103,28 @@ func TestEntry(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", shell, out, err, want)
 		}
 	}
+	// Who was given a processor has that one.
+	runtime.LockOSThread() // whose end is that of its affinity
+	var last unix.CPUSet
+	for cpu := range 1024 {
+		if all.IsSet(cpu) {
+			last.Zero()
+			last.Set(cpu)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &last); err != nil {
+		t.Fatal(err)
+	}
+	given := fmt.Sprintf("%q", fmt.Sprint(slack, err, list(&last)))
+	for range 20 {
+		if told := tell(t, nil, bin); told["slack"] != given || told["child"] != given || told["elsewhere"] != given {
+			t.Fatalf("on %s: %v", list(&last), told)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	runtime.UnlockOSThread()
 	// What it executes of itself keeps what is a thread's, on whatever thread it is.
 	runtime.LockOSThread() // whose end would be the parent's
 	cmd := exec.Cmd{Path: bin, Args: []string{bin, "again"}, Env: []string{"A=1"}, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: unix.SIGUSR1}}
@@ -111,6 +138,16 @@ func TestEntry(t *testing.T) {
 	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own || told["elsewhere"] != own {
 		t.Errorf("built without it: %v", told)
 	}
+}
+
+// list has the processors of a set.
+func list(set *unix.CPUSet) (text string) {
+	for cpu := range 1024 {
+		if set.IsSet(cpu) {
+			text += fmt.Sprint("+", cpu)
+		}
+	}
+	return text
 }
 
 // plain is what package os makes of an environment.

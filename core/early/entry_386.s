@@ -15,6 +15,31 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVL $5000000, CX // ns
 	INT  $0x80
 	MOVB $1, ·slack(SB)
+	MOVL $242, AX // sched_getaffinity
+	XORL BX, BX
+	MOVL $128, CX
+	LEAL ·processors(SB), DX
+	INT  $0x80
+	TESTL AX, AX
+	JLE  files
+	MOVL $318, AX // getcpu
+	LEAL ·processor(SB), BX
+	XORL CX, CX
+	XORL DX, DX
+	INT  $0x80
+	TESTL AX, AX
+	JNE  files
+	MOVL ·processor(SB), AX
+	LEAL ·one(SB), DX
+	BTSL AX, (DX)
+	MOVL $241, AX // sched_setaffinity
+	XORL BX, BX
+	MOVL $128, CX
+	INT  $0x80
+	TESTL AX, AX
+	JNE  files
+	MOVB $1, ·pinned(SB)
+files:
 	MOVL $340, AX // prlimit64
 	XORL BX, BX
 	MOVL $7, CX // RLIMIT_NOFILE

@@ -17,6 +17,31 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVL $5000000, SI // ns
 	SYSCALL
 	MOVB $1, ·slack(SB)
+	MOVL $204, AX // sched_getaffinity
+	XORL DI, DI
+	MOVL $128, SI
+	LEAQ ·processors(SB), DX
+	SYSCALL
+	TESTQ AX, AX
+	JLE  files
+	MOVL $309, AX // getcpu
+	LEAQ ·processor(SB), DI
+	XORL SI, SI
+	XORL DX, DX
+	SYSCALL
+	TESTQ AX, AX
+	JNE  files
+	MOVL ·processor(SB), AX
+	LEAQ ·one(SB), DX
+	BTSQ AX, (DX)
+	MOVL $203, AX // sched_setaffinity
+	XORL DI, DI
+	MOVL $128, SI
+	SYSCALL
+	TESTQ AX, AX
+	JNE  files
+	MOVB $1, ·pinned(SB)
+files:
 	MOVL $302, AX // prlimit64
 	XORL DI, DI
 	MOVL $7, SI // RLIMIT_NOFILE

@@ -15,6 +15,36 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SWI  $0
 	MOVW $1, R2
 	MOVB R2, ·slack(SB)
+	MOVW $242, R7 // sched_getaffinity
+	MOVW $0, R0
+	MOVW $128, R1
+	MOVW $·processors(SB), R2
+	SWI  $0
+	CMP  $0, R0
+	BLE  files
+	MOVW $345, R7 // getcpu
+	MOVW $·processor(SB), R0
+	MOVW $0, R1
+	MOVW $0, R2
+	SWI  $0
+	CMP  $0, R0
+	BNE  files
+	MOVW ·processor(SB), R0
+	AND  $31, R0, R1
+	MOVW $1, R3
+	MOVW R3<<R1, R3
+	MOVW R0>>5, R0
+	MOVW $·one(SB), R2
+	ADD  R0<<2, R2, R1
+	MOVW R3, (R1)
+	MOVW $241, R7 // sched_setaffinity
+	MOVW $0, R0
+	MOVW $128, R1
+	SWI  $0
+	MOVW $1, R2
+	CMP  $0, R0
+	MOVB.EQ R2, ·pinned(SB)
+files:
 	MOVW $369, R7 // prlimit64
 	MOVW $0, R0
 	MOVW $7, R1 // RLIMIT_NOFILE

@@ -16,6 +16,33 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SVC
 	MOVD $1, R2
 	MOVB R2, ·slack(SB)
+	MOVD $123, R8 // sched_getaffinity
+	MOVD ZR, R0
+	MOVD $128, R1
+	MOVD $·processors(SB), R2
+	SVC
+	CMP  $0, R0
+	BLE  files
+	MOVD $168, R8 // getcpu
+	MOVD $·processor(SB), R0
+	MOVD ZR, R1
+	MOVD ZR, R2
+	SVC
+	CBNZ R0, files
+	MOVWU ·processor(SB), R0
+	MOVD $1, R3
+	LSL  R0, R3, R3
+	LSR  $6, R0, R0
+	MOVD $·one(SB), R2
+	MOVD R3, (R2)(R0<<3)
+	MOVD $122, R8 // sched_setaffinity
+	MOVD ZR, R0
+	MOVD $128, R1
+	SVC
+	CBNZ R0, files
+	MOVD $1, R2
+	MOVB R2, ·pinned(SB)
+files:
 	MOVD $261, R8 // prlimit64
 	MOVD ZR, R0
 	MOVD $7, R1 // RLIMIT_NOFILE

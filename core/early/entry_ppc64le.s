@@ -18,6 +18,35 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	MOVD $1, R5
 	MOVB R5, ·slack(SB)
 	MOVD R0, R3
+	MOVD $128, R4
+	MOVD $·processors(SB), R5
+	SYSCALL $223 // sched_getaffinity
+	BVS  files
+	XOR  R0, R0
+	MOVD $·processor(SB), R3
+	MOVD R0, R4
+	MOVD R0, R5
+	SYSCALL $302 // getcpu
+	BVS  files
+	XOR  R0, R0
+	MOVWZ ·processor(SB), R6
+	MOVD $1, R7
+	ANDCC $63, R6, R8
+	SLD  R8, R7
+	SRD  $6, R6
+	SLD  $3, R6
+	MOVD $·one(SB), R5
+	ADD  R5, R6
+	MOVD R7, (R6)
+	MOVD R0, R3
+	MOVD $128, R4
+	SYSCALL $222 // sched_setaffinity
+	BVS  files
+	MOVD $1, R5
+	MOVB R5, ·pinned(SB)
+files:
+	XOR  R0, R0
+	MOVD R0, R3
 	MOVD $7, R4 // RLIMIT_NOFILE
 	MOVD R0, R5
 	MOVD $ocibox∕core∕nofile·limit(SB), R6

@@ -15,6 +15,34 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	ECALL
 	MOV  $1, A2
 	MOVB A2, ·slack(SB)
+	MOV  $123, A7 // sched_getaffinity
+	MOV  ZERO, A0
+	MOV  $128, A1
+	MOV  $·processors(SB), A2
+	ECALL
+	BLEZ A0, files
+	MOV  $168, A7 // getcpu
+	MOV  $·processor(SB), A0
+	MOV  ZERO, A1
+	MOV  ZERO, A2
+	ECALL
+	BNEZ A0, files
+	MOVWU ·processor(SB), A0
+	MOV  $1, A3
+	SLL  A0, A3, A3
+	SRLI $6, A0, A0
+	SLLI $3, A0, A0
+	MOV  $·one(SB), A2
+	ADD  A2, A0, A0
+	MOV  A3, (A0)
+	MOV  $122, A7 // sched_setaffinity
+	MOV  ZERO, A0
+	MOV  $128, A1
+	ECALL
+	BNEZ A0, files
+	MOV  $1, A2
+	MOVB A2, ·pinned(SB)
+files:
 	MOV  $261, A7 // prlimit64
 	MOV  ZERO, A0
 	MOV  $7, A1 // RLIMIT_NOFILE

@@ -16,6 +16,34 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	SYSCALL
 	MOVD $1, R5
 	MOVB R5, ·slack(SB)
+	MOVD $240, R1 // sched_getaffinity
+	MOVD $0, R2
+	MOVD $128, R3
+	MOVD $·processors(SB), R4
+	SYSCALL
+	CMPBLE R2, $0, files
+	MOVD $311, R1 // getcpu
+	MOVD $·processor(SB), R2
+	MOVD $0, R3
+	MOVD $0, R4
+	SYSCALL
+	CMPBNE R2, $0, files
+	MOVWZ ·processor(SB), R6
+	MOVD $1, R7
+	SLD  R6, R7
+	SRD  $6, R6
+	SLD  $3, R6
+	MOVD $·one(SB), R4
+	ADD  R4, R6
+	MOVD R7, (R6)
+	MOVD $239, R1 // sched_setaffinity
+	MOVD $0, R2
+	MOVD $128, R3
+	SYSCALL
+	CMPBNE R2, $0, files
+	MOVD $1, R5
+	MOVB R5, ·pinned(SB)
+files:
 	MOVD $334, R1 // prlimit64
 	MOVD $0, R2
 	MOVD $7, R3 // RLIMIT_NOFILE

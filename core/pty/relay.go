@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -118,6 +119,7 @@ func Relay(master, in *os.File, out io.Writer, o Options) error {
 	if err := enter(); err != nil {
 		return err
 	}
+	early.Stay()
 	output := make(chan error, 1)
 	go func() { output <- copyOutput(m, out) }()
 	for {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -15,12 +16,29 @@ import (
 	"ocibox/core/nofile"
 )
 
+// processors are those that a thread may run on.
+func processors(tid int) string {
+	var set unix.CPUSet
+	err := unix.SchedGetaffinity(tid, &set)
+	list := ""
+	for cpu := range 1024 {
+		if set.IsSet(cpu) {
+			list += fmt.Sprint("+", cpu)
+		}
+	}
+	if err != nil {
+		list += err.Error()
+	}
+	return list
+}
+
 func main() {
 	before := os.Getenv("GOMAXPROCS")
 	early.Here()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	first := processors(0)
 	if len(os.Args) > 1 && os.Args[1] == "child" {
-		fmt.Print(slack, err)
+		fmt.Print(slack, err, first)
 		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == "limits" {
@@ -45,7 +63,7 @@ func main() {
 		var signal int32
 		err2 := unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0, 0, 0)
 		fmt.Println("death", signal, err2)
-		fmt.Printf("slack \"%d %v\"\n", slack, err)
+		fmt.Printf("slack %q\n", fmt.Sprint(slack, err, first))
 		fmt.Println("procs", runtime.GOMAXPROCS(0))
 		return
 	}
@@ -64,13 +82,25 @@ func main() {
 		elsewhere <- run()
 	}()
 	// The oldest thread but the first is the runtime's monitor.
-	monitor := "none"
+	monitor, its := "none", ""
 	if tasks, err := os.ReadDir("/proc/self/task"); err == nil && len(tasks) > 1 {
 		text, err := os.ReadFile("/proc/" + tasks[1].Name() + "/timerslack_ns")
 		if monitor = strings.TrimSpace(string(text)); err != nil {
 			monitor = err.Error()
 		}
+		tid, _ := strconv.Atoi(tasks[1].Name())
+		its = processors(tid)
 	}
-	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\n",
-		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err), early.Getenv("A"), child, <-elsewhere, monitor)
+	early.Stay()
+	stayed := ""
+	if tasks, err := os.ReadDir("/proc/self/task"); err == nil {
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			if its := processors(tid); its != first {
+				stayed += task.Name() + its + " "
+			}
+		}
+	}
+	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\n",
+		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed)
 }
