@@ -76,17 +76,17 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 
 // join checks, with the init's pidfd, all that can be checked before there is a process.
 func (c *Container) join(o ExecOptions, init int) (*attempt, error) {
-	t, err := c.target()
+	spec, err := c.Spec()
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.target(spec)
 	if err != nil {
 		return nil, err
 	}
 	// Else what was looked at may have been another process.
 	if runs, err := c.runs(init); err != nil || !runs {
 		return nil, c.notRunning()
-	}
-	spec, err := c.Spec()
-	if err != nil {
-		return nil, err
 	}
 	paused, err := c.paused()
 	if err != nil {

@@ -43,30 +43,26 @@ func (c *Container) ending() bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH)
 }
 
-// target finds out what a process has to join to be in the container. What it
-// tells is the init's if that still runs afterwards.
-func (c *Container) target() (plan.Target, error) {
+// target finds out what a process has to join to be in the container: as with runc,
+// where the init is of the kinds of namespaces that config.json names. What it tells is
+// the init's if that still runs afterwards.
+func (c *Container) target(spec *specs.Spec) (plan.Target, error) {
 	t := plan.Target{RootFS: c.Rootfs}
-	own, err := namespace.Numbers(os.Getpid())
-	if err != nil {
-		return t, err
-	}
-	its, err := namespace.Numbers(c.Pid)
-	var e *fault.Error
-	if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
-		e.Hint = "the init of a container hides until it is started, from all but root: start it first"
-	}
-	if err != nil {
-		return t, err
-	}
-	for i := range namespace.Kinds {
-		switch k := &namespace.Kinds[i]; {
-		case own[i] == 0: // this kernel has none of the kind
-		case its[i] == 0:
-			return t, c.notRunning() // it has left them
-		case its[i] != own[i]:
-			t.Joins |= k.Flag
+	// What was made for the container is not the caller's; what is named by its path may
+	// be. A user namespace cannot be joined from inside, setns(2).
+	var look uint64
+	if spec.Linux != nil {
+		for _, n := range spec.Linux.Namespaces {
+			switch k := namespace.ByType(n.Type); {
+			case n.Path != "" || k.Flag == unix.CLONE_NEWUSER:
+				look |= k.Flag
+			default:
+				t.Joins |= k.Flag
+			}
 		}
+	}
+	if err := c.compare(look, &t); err != nil {
+		return t, err
 	}
 	if t.Joins&unix.CLONE_NEWNS != 0 {
 		t.RootFS = fmt.Sprintf("/proc/%d/root", c.Pid)
@@ -90,6 +86,36 @@ func (c *Container) target() (plan.Target, error) {
 	}
 	t.Nproc = nproc.Max
 	return t, nil
+}
+
+// compare adds to the target those of the kinds in which the init is not where the caller
+// is.
+func (c *Container) compare(kinds uint64, t *plan.Target) error {
+	if kinds == 0 {
+		return nil
+	}
+	own, err := namespace.Numbers(os.Getpid(), kinds)
+	if err != nil {
+		return err
+	}
+	its, err := namespace.Numbers(c.Pid, kinds)
+	var e *fault.Error
+	if errors.Is(err, unix.EACCES) && errors.As(err, &e) && c.waits() {
+		e.Hint = "the init of a container hides until it is started, from all but root: start it first"
+	}
+	if err != nil {
+		return err
+	}
+	for i := range namespace.Kinds {
+		switch k := &namespace.Kinds[i]; {
+		case own[i] == 0: // this kernel has none of the kind, or it is not asked for
+		case its[i] == 0:
+			return c.notRunning() // it has left them
+		case its[i] != own[i]:
+			t.Joins |= k.Flag
+		}
+	}
+	return nil
 }
 
 // readMap reads /proc/PID/uid_map or gid_map, user_namespaces(7).

@@ -29,9 +29,9 @@ func Of(pid int, k *Kind) (ID, error) {
 	return ID{uint64(st.Dev), st.Ino}, nil
 }
 
-// Numbers are those of the namespaces that process pid is in, in the order of
-// Kinds, and 0 where there is none. The error is that of Of.
-func Numbers(pid int) (list [len(Kinds)]uint64, err error) {
+// Numbers are those of the namespaces of the kinds (CLONE_NEW*) that process pid is in,
+// in the order of Kinds, and 0 where there is none. The error is that of Of.
+func Numbers(pid int, kinds uint64) (list [len(Kinds)]uint64, err error) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/ns"
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -39,6 +39,9 @@ func Numbers(pid int) (list [len(Kinds)]uint64, err error) {
 	}
 	defer unix.Close(fd)
 	for i := range Kinds {
+		if kinds&Kinds[i].Flag == 0 {
+			continue
+		}
 		var buf [64]byte
 		n, err := unix.Readlinkat(fd, Kinds[i].Proc, buf[:])
 		if err == unix.ENOENT {
