@@ -56,6 +56,9 @@ func (p *Program) Link() (*Linked, error) {
 	l := &Linked{prog: p, mem: mem, base: unsafe.Pointer(&mem[0]), data: data, head: head}
 	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync), inherit: uint32(3 + p.Preserve)}
 	addr := uintptr(l.base) + data
+	for _, r := range p.empty {
+		*l.reg(r) = ^uintptr(0)
+	}
 	copy(mem[data:], p.data)
 	for _, f := range p.fixups {
 		*(*uintptr)(unsafe.Add(l.base, data+f)) += addr

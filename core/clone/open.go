@@ -72,7 +72,11 @@ func makePath(base unsafe.Pointer, in *insn, kind uintptr) (result syscall.Errno
 		}
 		border := ch(p, end)
 		setCh(p, end, 0)
-		fd, e := openat2(base, root, unix.O_PATH|unix.O_CLOEXEC)
+		// Where all that lead to the last are there, that is what was not found.
+		fd, e := root, syscall.Errno(unix.ENOENT)
+		if ch(p, rest) != 0 {
+			fd, e = openat2(base, root, unix.O_PATH|unix.O_CLOEXEC)
+		}
 		if e == unix.ENOENT {
 			perm := uintptr(0o755)
 			if ch(p, rest) == 0 {

@@ -113,7 +113,8 @@ type Program struct {
 	fixups  []uintptr // offsets in data of words that hold an offset in data
 	regs    []string
 	inherit []Reg
-	cgroup  Reg // in which the child is born, 0 for the caller's
+	empty   []Reg // from RegOfNone
+	cgroup  Reg   // in which the child is born, 0 for the caller's
 	guard   *guard
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
@@ -176,6 +177,13 @@ func (p *Program) Here() Step { return p.steps[len(p.steps)-1] }
 func (p *Program) Reg(name string) Reg {
 	p.regs = append(p.regs, name)
 	return Reg(len(p.regs) - 1)
+}
+
+// RegOfNone is Reg for a descriptor that is not there at first: the register holds -1.
+func (p *Program) RegOfNone(name string) Reg {
+	r := p.Reg(name)
+	p.empty = append(p.empty, r)
+	return r
 }
 
 // Str puts a NUL-terminated string into the data and returns its address. The

@@ -66,7 +66,7 @@ func Open(path string, flags int, mode uint32) (int, error) {
 func Replace(path string, data []byte, mode os.FileMode) error {
 	name, err := write(path, data, mode)
 	if err == nil {
-		if err = os.Rename(name, path); err == nil {
+		if err = unix.Rename(name, path); err == nil {
 			return nil
 		}
 	}

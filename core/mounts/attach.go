@@ -30,8 +30,13 @@ func Clone(p *clone.Program, path string, flags int, name string) clone.Reg {
 // cloneFD is Clone of what a descriptor refers to.
 func cloneFD(p *clone.Program, fd clone.Reg, recursive bool, name string) clone.Reg {
 	r := p.Reg(name)
-	p.Call(unix.SYS_OPEN_TREE, clone.In(fd), p.Str(""), clone.Num(treeFlags|unix.AT_EMPTY_PATH|recursion(recursive))).Save(r)
+	cloneInto(p, fd, recursive, r)
 	return r
+}
+
+// cloneInto is cloneFD into a register that is there.
+func cloneInto(p *clone.Program, fd clone.Reg, recursive bool, mount clone.Reg) *clone.Insn {
+	return p.Call(unix.SYS_OPEN_TREE, clone.In(fd), p.Str(""), clone.Num(treeFlags|unix.AT_EMPTY_PATH|recursion(recursive))).Save(mount)
 }
 
 func recursion(yes bool) int {
@@ -106,7 +111,14 @@ func (f FileSystem) MakeIfAllowed(p *clone.Program) clone.Reg {
 }
 
 func (f FileSystem) make(p *clone.Program, ignore ...unix.Errno) clone.Reg {
-	fs, mount := p.Reg("fs"), p.Reg("mount")
+	mount := p.Reg("mount")
+	f.makeAs(p, mount, ignore...)
+	return mount
+}
+
+// makeAs is Make into a register that is there.
+func (f FileSystem) makeAs(p *clone.Program, mount clone.Reg, ignore ...unix.Errno) {
+	fs := p.Reg("fs")
 	p.Call(unix.SYS_FSOPEN, p.Str(f.Type), clone.Num(unix.FSOPEN_CLOEXEC)).Ignore(ignore...).Save(fs)
 	if f.Source != "" {
 		fsconfig(p, fs, unix.FSCONFIG_SET_STRING, p.Str("source"), p.Str(f.Source)).Ignore(ignore...)
@@ -115,7 +127,6 @@ func (f FileSystem) make(p *clone.Program, ignore ...unix.Errno) clone.Reg {
 	fsconfig(p, fs, unix.FSCONFIG_CMD_CREATE, clone.Num(0), clone.Num(0)).Ignore(ignore...)
 	p.Call(unix.SYS_FSMOUNT, clone.In(fs), clone.Num(unix.FSMOUNT_CLOEXEC), clone.Num(uintptr(f.Attr))).Ignore(ignore...).Log(fs).Save(mount)
 	p.Call(unix.SYS_CLOSE, clone.In(fs)).Ignore(ignore...)
-	return mount
 }
 
 // long says whether an option has more than fsconfig(2) takes.

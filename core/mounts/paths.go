@@ -31,24 +31,31 @@ func openIfThere(p *clone.Program, root clone.Reg, path string) clone.Reg {
 }
 
 // Mask hides paths: a file under null, a directory under an empty read-only
-// tmpfs. What is not there needs no hiding.
+// tmpfs, one for all of them. What is not there needs no hiding.
 func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
+	empty := p.RegOfNone("empty")
 	for i, path := range paths {
 		p.Begin(fmt.Sprintf(maskedPaths+"[%d]", i), path)
 		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
 		p.IsDir(target, isDir)
-		p.When(isDir, 1, func() {
-			mount := emptyDir.Make(p)
-			attach(p, mount, target)
-			shut(p, mount, target)
+		mount := p.Reg("mount")
+		// The first has the tmpfs made, and the others get a copy of its mount. (Before Linux
+		// 6.15 there is none of a mount that is not attached.)
+		p.When(isDir, 1, func() { cloneInto(p, empty, false, mount).Ignore(unix.EBADF) })
+		p.When(mount, errno(unix.EBADF), func() {
+			emptyDir.makeAs(p, empty)
+			attach(p, empty, target)
 		})
 		p.When(isDir, 0, func() {
-			mount := cloneFD(p, null, false, "mount")
+			cloneInto(p, null, false, mount)
 			// The inode is the host's own: not to be changed from inside.
 			// Read-only leaves what a device does with a write as it is.
 			setAttr(p, clone.In(mount), "", false, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC})
-			attach(p, mount, target)
-			shut(p, mount, target)
+		})
+		p.WhenNot(isDir, errno(unix.EBADF), func() {
+			attach(p, mount, target).Ignore(unix.EBADF)
+			p.Call(unix.SYS_CLOSE, clone.In(mount)).Ignore(unix.EBADF)
+			shut(p, target)
 		})
 	}
 }
