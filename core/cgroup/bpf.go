@@ -176,16 +176,18 @@ func bpf[T any](command int, attr *T) (int, error) {
 }
 
 // attachFilter makes prog the one filter of the cgroup, by sharedFilter. One that is
-// there is replaced at once: there is no moment without.
-func attachFilter(dir, file string, prog []bpfInsn) error {
+// there is replaced at once: there is no moment without. A fresh cgroup has none.
+func attachFilter(dir, file string, prog []bpfInsn, fresh bool) error {
 	cgroup, err := unix.Open(dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fault.Op(err, "open the cgroup %s", dir)
 	}
 	defer unix.Close(cgroup)
-	old, err := filters(cgroup)
-	if err != nil {
-		return err
+	var old []int
+	if !fresh {
+		if old, err = filters(cgroup); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		for _, f := range old {

@@ -78,6 +78,8 @@ type Group struct {
 	unit       []Property // that the unit is made with
 	version    int        // of systemd, 0 before it was asked for
 	taken      bool       // it turned out to be somebody else's
+	fresh      bool       // in version 2 it is just made, and has no device filter
+	tree       *Tree      // of version 2, nil where it was not looked for
 }
 
 // Limit is one write to a file of a cgroup.

@@ -145,7 +145,9 @@ func (g *Group) Restrict(rules []DeviceRule) error {
 		}
 		return nil
 	}
-	return attachFilter(g.Unified, g.FilterFile, filter(rules))
+	fresh := g.fresh
+	g.fresh = false
+	return attachFilter(g.Unified, g.FilterFile, filter(rules), fresh)
 }
 
 // RestrictsDevices says whether the group has something to do it with.

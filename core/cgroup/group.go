@@ -67,7 +67,8 @@ func (g *Group) Make() (undo func() error, err error) {
 			}
 		}
 		if dir == g.Unified {
-			err = enable(dir)
+			g.fresh = len(made) > before
+			err = g.enable(dir)
 		} else if dir == g.Legacy["cpuset"] {
 			err = inheritSets(dir)
 		}
@@ -123,10 +124,14 @@ func vacant(dir string) error {
 
 // enable enables the controllers for dir from the hierarchy's root down, each
 // where the one above has it and it is not enabled yet.
-func enable(dir string) error {
+func (g *Group) enable(dir string) error {
 	var above []string // dir's ancestors in the hierarchy, the nearest first
 	var controllers [][]string
 	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
+		if g.tree != nil && at == g.tree.Mount {
+			above, controllers = append(above, at), append(controllers, slices.Clone(g.tree.Controllers))
+			break
+		}
 		have, err := words(at + "/cgroup.controllers")
 		if err != nil {
 			break // out of the hierarchy, or of the caller's reach

@@ -73,7 +73,7 @@ func New(h Host, r Request) (*Group, []string, error) {
 		}
 	}
 	if h.Unified != nil {
-		g.Unified = take(h.Unified)
+		g.Unified, g.tree = take(h.Unified), h.Unified
 	}
 	if g.Unified == "" && g.Legacy == nil {
 		return without(r, why)

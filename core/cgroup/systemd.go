@@ -166,7 +166,7 @@ func (g *Group) joinRest(pid int) error {
 			}
 		}
 		if dir == g.Unified {
-			if err := enable(dir); err != nil {
+			if err := g.enable(dir); err != nil {
 				return err
 			}
 		}

@@ -57,7 +57,7 @@ func newUnit(h Host, r Request) (*Group, []string, error) {
 		dir = path.Join(r.Systemd.Cgroup, dir)
 	}
 	if h.Unified != nil {
-		g.Unified = path.Join(h.Unified.Mount, dir)
+		g.Unified, g.tree = path.Join(h.Unified.Mount, dir), h.Unified
 	}
 	if g.Unified == "" && g.Legacy == nil {
 		return without(r, fault.Op(nil, "takes a cgroup, and this host has none mounted that systemd makes for this user"))
