@@ -76,7 +76,8 @@ func insn(code uint8, dst, src uint8, off int16, imm int32) bpfInsn {
 // would follow every one when it verifies the program, and that costs a container
 // more than anything else about its devices.
 func filter(rules []DeviceRule) []bpfInsn {
-	prog := []bpfInsn{
+	const head, each, tail = 11, 10, 5
+	prog := append(make([]bpfInsn, 0, head+each*len(rules)+tail),
 		insn(opLoad32, rAsked, rContext, ctxAccessType, 0),
 		insn(opMove, rDevice, rAsked, 0, 0),
 		insn(opAndImm, rDevice, 0, 0, 0xffff),
@@ -87,8 +88,7 @@ func filter(rules []DeviceRule) []bpfInsn {
 		insn(opShiftUp, rDevice, 0, 0, minorBits),
 		insn(opLoad32, rOther, rContext, ctxMinor, 0),
 		insn(opOr, rDevice, rOther, 0, 0),
-		insn(opMoveImm, rDenied, 0, 0, 0),
-	}
+		insn(opMoveImm, rDenied, 0, 0, 0))
 	for i := len(rules) - 1; i >= 0; i-- {
 		r := rules[i]
 		if r.Major >= 1<<majorBits || r.Minor >= 1<<minorBits {
@@ -98,7 +98,7 @@ func filter(rules []DeviceRule) []bpfInsn {
 			r.Type = 'a'
 			i--
 		}
-		prog = append(prog, r.insns()...)
+		prog = r.insns(prog)
 		if r.everything() && r.Access == accessAll {
 			break // nothing is left for others
 		}
@@ -115,9 +115,9 @@ func (r DeviceRule) with(other DeviceRule) bool {
 		(r.Type == 'c' && other.Type == 'b' || r.Type == 'b' && other.Type == 'c')
 }
 
-// insns moves what the rule is about out of rAsked.
-func (r DeviceRule) insns() []bpfInsn {
-	code := r.differs()
+// insns adds what moves all that the rule is about out of rAsked.
+func (r DeviceRule) insns(code []bpfInsn) []bpfInsn {
+	code = r.differs(code)
 	if r.Allow {
 		if r.Access != accessAll {
 			code = append(code, insn(opOrImm, rDiffers, 0, 0, int32(accessAll&^r.Access)))
@@ -130,10 +130,10 @@ func (r DeviceRule) insns() []bpfInsn {
 		insn(opXor, rOther, rAsked, 0, 0), insn(opOr, rDenied, rOther, 0, 0))
 }
 
-// differs makes rDiffers all ones if the device is none of the rule's, else 0.
-func (r DeviceRule) differs() []bpfInsn {
+// differs adds what makes rDiffers all ones if the device is none of the rule's, else 0.
+func (r DeviceRule) differs(code []bpfInsn) []bpfInsn {
 	if r.everything() {
-		return []bpfInsn{insn(opMoveImm, rDiffers, 0, 0, 0)}
+		return append(code, insn(opMoveImm, rDiffers, 0, 0, 0))
 	}
 	device, mask := uint64(devBlock), uint64(math.MaxUint64)
 	if r.Type == 'c' {
@@ -150,7 +150,7 @@ func (r DeviceRule) differs() []bpfInsn {
 	} else {
 		device |= uint64(r.Minor)
 	}
-	code := []bpfInsn{insn(opLoadImm, rDiffers, 0, 0, int32(device)), insn(0, 0, 0, 0, int32(device>>32)), insn(opXor, rDiffers, rDevice, 0, 0)}
+	code = append(code, insn(opLoadImm, rDiffers, 0, 0, int32(device)), insn(0, 0, 0, 0, int32(device>>32)), insn(opXor, rDiffers, rDevice, 0, 0))
 	if mask != math.MaxUint64 {
 		code = append(code, insn(opLoadImm, rOther, 0, 0, int32(mask)), insn(0, 0, 0, 0, int32(mask>>32)), insn(opAnd, rDiffers, rOther, 0, 0))
 	}

@@ -49,8 +49,13 @@ func kernelRelease() string {
 
 // before says whether a kernel's release is older than major.minor.
 func before(release string, major, minor int) bool {
-	var a, b int
-	if n, _ := fmt.Sscanf(release, "%d.%d", &a, &b); n < 2 {
+	first, rest, _ := strings.Cut(release, ".")
+	a, err := strconv.Atoi(first)
+	if end := strings.IndexFunc(rest, func(c rune) bool { return c < '0' || c > '9' }); end >= 0 {
+		rest = rest[:end]
+	}
+	b, err2 := strconv.Atoi(rest)
+	if err != nil || err2 != nil {
 		return false
 	}
 	return a < major || a == major && b < minor

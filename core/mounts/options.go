@@ -155,6 +155,9 @@ func (o *Options) own(w string) bool {
 // split takes words apart that stand in one string with commas between, as
 // mount(8) has them: not those within double quotes.
 func split(options []string) []string {
+	if !slices.ContainsFunc(options, func(s string) bool { return s == "" || strings.IndexByte(s, ',') >= 0 }) {
+		return options
+	}
 	var words []string
 	for _, s := range options {
 		quoted := false

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,18 +42,18 @@ func (c *compiler) findCgroup() error {
 // processes can use, once the child has made all that it has to. In a user
 // namespace nobody makes device nodes, and no plain user may restrict anything.
 func (c *compiler) restrictDevices() []Action {
+	const deviceRules = "linux.resources.devices"
 	g := c.plan.Cgroup
 	if g == nil || !g.RestrictsDevices() || c.host.Userns || c.host.Self.EUID != 0 {
 		return nil
 	}
-	var actions []Action
-	for _, r := range c.devices {
-		field := r.Field
-		if field == "" {
-			field = "linux.resources.devices"
+	actions := []Action{{Field: deviceRules, Lines: func(yield func(field, text string) bool) {
+		for _, r := range c.devices {
+			if !yield(cmp.Or(r.Field, deviceRules), "device rule: "+r.String()) {
+				return
+			}
 		}
-		actions = append(actions, Action{Field: field, Text: "device rule: " + r.String()})
-	}
+	}}}
 	if c.adopts() {
 		actions = append(actions, Action{Field: cgroupsPath, Text: fmt.Sprintf("SetUnitProperties(%q)", g.Unit)})
 		actions = append(actions, properties(g.DeviceProperties(c.devices))...)

@@ -39,9 +39,18 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	if s := p.Listener; s != nil {
 		row("parent", s.Field, fmt.Sprintf("connect to %q = $agent", s.Path))
 	}
-	for _, a := range p.Before {
-		row("parent", a.Field, a.Text)
+	do := func(actions []Action) {
+		for _, a := range actions {
+			if a.Lines == nil {
+				row("parent", a.Field, a.Text)
+				continue
+			}
+			for field, text := range a.Lines {
+				row("parent", field, text)
+			}
+		}
 	}
+	do(p.Before)
 	if p.Into != 0 {
 		row("parent", cgroupsPath, fmt.Sprintf("open(%q) = $cgroup", p.Cgroup.Unified))
 	}
@@ -49,9 +58,7 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 	for _, line := range l.Explain() {
 		if line.Wait >= 0 {
 			stop := p.Stops[line.Wait]
-			for _, a := range stop.Actions {
-				row("parent", a.Field, a.Text)
-			}
+			do(stop.Actions)
 			if stop.Trees {
 				if err := p.Trees.explain(row, all); err != nil {
 					return err
@@ -70,9 +77,7 @@ func (p *Plan) Explain(w io.Writer, all bool) error {
 		}
 		row("child", field, line.Text)
 	}
-	for _, a := range p.Later {
-		row("parent", a.Field, a.Text)
-	}
+	do(p.Later)
 	width := 0
 	for _, r := range rows {
 		width = max(width, min(utf8.RuneCountInString(r[1]), maxFieldWidth))

@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"iter"
 	"path"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -127,6 +128,7 @@ type Stop struct {
 // Action is something that the parent does.
 type Action struct {
 	Field, Text string
+	Lines       iter.Seq2[string, string] // instead, of which many are made: a field and a text each
 	Do          func(pid int) error
 	Hook        *Hook // instead: a hook to run
 	Listener    bool  // instead: Plan.Listener.Fill
