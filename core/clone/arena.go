@@ -50,23 +50,23 @@ const (
 	stateSkipped
 )
 
-// An insn is one instruction as the child reads it. Register 0 means "none".
+// An insn is one instruction as the child reads it. Register 0 means "none". There are
+// hundreds, and every page of them is one that has to be had: it is kept small.
 type insn struct {
-	op     uint32
-	isReg  uint32 // bit i: arg[i] is the index of a register
-	nr     uintptr
-	arg    [6]uintptr
+	op     uint8
+	isReg  uint8 // bit i: arg[i] is the index of a register
+	negate uint8 // 1: run unless cond holds value, 0: only if it does
+	state  uint8 // written by the child
+	nr     uint32
 	save   uint32    // register that takes the result
-	cond   uint32    // register that is compared with value ...
-	negate uint32    // ... 1: run unless it is equal, 0: only if it is
+	cond   uint32    // register that is compared with value
 	log    uint32    // register of an fs context whose log explains a failure
-	ignore [3]uint32 // errnos that are no failure; the result is then its negative
-	state  uint32    // below: written by the child
-	errno  uint32
+	errno  uint32    // written by the child
+	label  uint32    // offset of a text that goes with a failure report
+	nlabel uint32    // its length
+	ignore [3]uint16 // errnos that are no failure; the result is then its negative
 	value  uintptr
-	label  uintptr // offset of a text that goes with a failure report
-	nlabel uintptr
-	ret    uintptr
+	arg    [6]uintptr
 }
 
 // scratch is the child's working memory.

@@ -52,7 +52,6 @@ func run(base unsafe.Pointer) {
 		}
 		in.state = stateRunning
 		ret, errno := step(base, in)
-		in.ret = ret
 		in.errno = uint32(errno)
 		if errno != 0 && !ignored(in, errno) {
 			fail(base, in, errno)
@@ -74,7 +73,7 @@ func run(base unsafe.Pointer) {
 func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 	switch in.op {
 	case opCall:
-		r, _, e := syscall.RawSyscall6(in.nr, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
+		r, _, e := syscall.RawSyscall6(uintptr(in.nr), arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
 		return r, e
 	case opOpen:
 		return openIn(base, in)
@@ -131,7 +130,7 @@ func setReg(base unsafe.Pointer, r uint32, v uintptr) {
 //go:noinline
 func arg(base unsafe.Pointer, in *insn, i uintptr) uintptr {
 	v := *(*uintptr)(unsafe.Add(unsafe.Pointer(in), unsafe.Offsetof(in.arg)+i*wordSize))
-	if in.isReg&(1<<(i&31)) != 0 {
+	if in.isReg>>(i&7)&1 != 0 {
 		return reg(base, uint32(v))
 	}
 	return v
@@ -141,7 +140,7 @@ func arg(base unsafe.Pointer, in *insn, i uintptr) uintptr {
 //go:nocheckptr
 //go:noinline
 func ignored(in *insn, e syscall.Errno) bool {
-	n := uint32(e)
+	n := uint16(e)
 	return in.ignore[0] == n || in.ignore[1] == n || in.ignore[2] == n
 }
 
@@ -185,7 +184,7 @@ func report(base unsafe.Pointer, kind uint32, nlog uintptr) syscall.Errno {
 	in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
 	s.msg.kind, s.msg.pc, s.msg.errno = kind, h.pc, in.errno
 	s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.msg)), unsafe.Sizeof(s.msg)
-	s.iov[1].base, s.iov[1].len = uintptr(base)+in.label, in.nlabel
+	s.iov[1].base, s.iov[1].len = uintptr(base)+uintptr(in.label), uintptr(in.nlabel)
 	s.iov[2].base, s.iov[2].len = uintptr(unsafe.Pointer(&s.text)), nlog
 	s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 3
 	s.hdr.control, s.hdr.controllen = 0, 0

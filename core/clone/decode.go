@@ -33,7 +33,7 @@ func (l *Linked) Explain() []Line {
 			continue
 		}
 		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, int(i.nargs)), Wait: -1}
-		if c := describeCall(in.nr); in.op == opCall && c != nil {
+		if c := describeCall(uintptr(in.nr)); in.op == opCall && c != nil {
 			line.Call = c.name
 		}
 		if in.op == opWait {
@@ -155,7 +155,7 @@ func (l *Linked) call(in *insn, nargs int) string {
 		}
 		return s
 	}
-	c := describeCall(in.nr)
+	c := describeCall(uintptr(in.nr))
 	if c == nil {
 		return fmt.Sprintf("syscall_%d(…)", in.nr)
 	}
@@ -402,7 +402,7 @@ func (p *Program) brief(i *Insn) string {
 		name = "faccessat"
 		str(i.arg(1))
 	case opCall:
-		c := describeCall(i.nr)
+		c := describeCall(uintptr(i.nr))
 		if c == nil {
 			return fmt.Sprintf("syscall_%d", i.nr)
 		}

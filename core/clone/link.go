@@ -65,7 +65,7 @@ func (p *Program) Link() (*Linked, error) {
 	}
 	for pc, s := range labels {
 		in := l.insn(head + pc)
-		in.label, in.nlabel = text, uintptr(len(s))
+		in.label, in.nlabel = uint32(text), uint32(len(s))
 		text += uintptr(copy(mem[text:], s))
 	}
 	for pc := range head {
@@ -78,9 +78,7 @@ func (p *Program) Link() (*Linked, error) {
 		if i.negate {
 			in.negate = 1
 		}
-		for n, e := range i.ignore {
-			in.ignore[n] = uint32(e)
-		}
+		in.ignore = i.ignore
 		for n := range i.words {
 			a := i.arg(n)
 			in.arg[n] = a.v

@@ -53,16 +53,16 @@ type Step struct {
 // An Insn is one instruction of a Program that is being built.
 // There are some 200 in a container's program: it is kept small.
 type Insn struct {
-	nr     uintptr
 	words  [6]uintptr // of the arguments
 	value  uintptr
-	op     uint32
+	nr     uint32
 	step   uint32
 	save   Reg
 	cond   Reg
 	log    Reg
 	ignore [3]uint16 // errnos
 	kinds  [6]argKind
+	op     uint8
 	nargs  uint8
 	negate bool
 }
@@ -284,13 +284,13 @@ type guard struct {
 	negate bool
 }
 
-func (p *Program) add(op uint32, nr uintptr, args ...Arg) *Insn {
+func (p *Program) add(op uint8, nr uintptr, args ...Arg) *Insn {
 	if len(p.free) == 0 {
 		p.free = make([]Insn, someInsns)
 	}
 	i := &p.free[0]
 	p.free = p.free[1:]
-	i.op, i.nr, i.nargs, i.step = op, nr, uint8(len(args)), uint32(len(p.steps)-1)
+	i.op, i.nr, i.nargs, i.step = op, uint32(nr), uint8(len(args)), uint32(len(p.steps)-1)
 	for n, a := range args {
 		i.kinds[n], i.words[n] = a.kind, a.v
 	}
