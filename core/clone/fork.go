@@ -35,7 +35,7 @@ var forking struct {
 	size  uintptr // of the arena
 	args  *cloneArgs
 	slack uintptr
-	// A CPU mask, of ncpus bytes.
+	// The child's CPU mask, of ncpus bytes.
 	cpus, ncpus uintptr
 	heap        uintptr // a region
 	// Around the arena, with their sizes: where the Go runtime has what it knows of the
@@ -86,14 +86,14 @@ func forkOnSystemStack() {
 		advise(forking.heap, region, unix.MADV_DONTFORK)
 		advise(forking.below, forking.nbelow, unix.MADV_DONTFORK)
 		advise(forking.above, forking.nabove, unix.MADV_DONTFORK)
-	} else { // for the child
-		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0)
-		if forking.ncpus > 0 {
-			_, _, _ = syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
-		}
+	} else {
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
 	}
 	child, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
 	if e == 0 && child == 0 {
+		if forking.ncpus > 0 {
+			_, _, _ = syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
+		}
 		runtimeAfterForkInChild()
 		run(forking.base)
 	}

@@ -73,26 +73,39 @@ func makePath(base unsafe.Pointer, in *insn, kind uintptr) (result syscall.Errno
 		border := ch(p, end)
 		setCh(p, end, 0)
 		// Where all that lead to the last are there, that is what was not found.
+		last := ch(p, rest) == 0
 		fd, e := root, syscall.Errno(unix.ENOENT)
-		if ch(p, rest) != 0 {
+		if !last {
 			fd, e = openat2(base, root, unix.O_PATH|unix.O_CLOEXEC)
 		}
 		if e == unix.ENOENT {
 			perm := uintptr(0o755)
-			if ch(p, rest) == 0 {
+			if last {
 				perm = arg(base, in, 5)
 			}
-			if kind == MakeFile && ch(p, rest) == 0 {
+			if kind == MakeFile && last {
 				_, _, e = syscall.RawSyscall6(unix.SYS_MKNODAT, parent, uintptr(p)+start, unix.S_IFREG|perm, 0, 0, 0)
 			} else {
 				_, _, e = syscall.RawSyscall6(unix.SYS_MKDIRAT, parent, uintptr(p)+start, perm, 0, 0, 0)
+			}
+			if e == unix.EEXIST && last {
+				// It may be there by now: as what must not be followed, such as the
+				// link to the descriptor parent.
+				if fd, e = openat2(base, root, unix.O_PATH|unix.O_CLOEXEC); e == 0 {
+					closeUnless(fd, root)
+					setCh(p, end, border)
+					break
+				}
+				if e == unix.ENOENT {
+					e = unix.EEXIST
+				}
 			}
 			if e == unix.EEXIST {
 				e = spliceLink(base, parent, start, end, border)
 				closeUnless(parent, root)
 				return e
 			}
-			if e == 0 && ch(p, rest) != 0 {
+			if e == 0 && !last {
 				fd, e = openat2(base, root, unix.O_PATH|unix.O_CLOEXEC)
 			} else if e == 0 {
 				setCh(p, end, border)

@@ -10,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/notify"
 )
@@ -123,6 +124,7 @@ func (a *attempt) relayNotify(untilReady bool) <-chan error {
 // ready, or has ended, or the attempt is interrupted.
 func (a *attempt) untilReady() error {
 	a.c.Unlock()
+	early.Unpin()
 	interrupted := make(chan struct{})
 	stop, err := a.onInterrupt(func() { close(interrupted) })
 	if err != nil {

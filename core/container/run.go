@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
@@ -93,6 +94,7 @@ func (a *attempt) poststart() error {
 // somebody else's by now if that fails.
 func (a *attempt) attend(take func() error) (int, error) {
 	a.letGo()
+	early.Unpin()
 	if err := a.Signals.Catch(false, unix.SIGCHLD); err != nil {
 		return 0, err
 	}

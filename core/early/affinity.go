@@ -26,12 +26,34 @@ func unpin() {
 	}
 }
 
+// Pin puts the first thread, which the caller is on, back on the processor that entry has
+// chosen, until Unpin is called: for a command that makes a process and waits for it, the
+// two of which work in turn. What it makes is not pinned.
+func Pin() {
+	if pinned && !held {
+		held = true
+		setAffinity(0, &one)
+	}
+}
+
+// Unpin is for who waits longer, on the first thread.
+func Unpin() {
+	if held {
+		held = false
+		setAffinity(unix.Getpid(), &processors)
+	}
+}
+
+// held is whether Pin was called, and not Unpin since.
+var held bool
+
 // Stay is called by a command that stays and works on more threads than the first: all of
 // them may run on any of the processors from here on, that begin a thread anew as well.
 func Stay() {
 	if !pinned {
 		return
 	}
+	held = false
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return // they go on where they are

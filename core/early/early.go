@@ -41,10 +41,13 @@ var (
 
 // What entry needs.
 var (
-	one       affinity
+	one affinity
+	//lint:ignore U1000 entry uses it
 	processor uint32
-	few       [2]uint64 // struct rlimit64 of prlimit(2)
-	rate      = &runtime.MemProfileRate
+	//lint:ignore U1000 entry uses it
+	few [2]uint64 // struct rlimit64 of prlimit(2)
+	//lint:ignore U1000 entry uses it
+	rate = &runtime.MemProfileRate
 )
 
 // deathSignal is what the process gets when its parent dies, 0 for none.
@@ -89,8 +92,9 @@ func Exec(path string, args, env []string) error {
 func Plainly() (after func()) {
 	runtime.LockOSThread()
 	calm(own)
+	Unpin()
 	if pinned && unix.Gettid() != unix.Getpid() {
-		setAffinity(0, &processors) // as far as that can be: some may have gone
+		setAffinity(0, &processors)
 	}
 	return runtime.UnlockOSThread
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,7 +69,7 @@ func TestEntry(t *testing.T) {
 	for _, env := range [][]string{{}, {"A=1"}, {"A=1", "B="}, {"=", "", "A"}, {"GOMAX=1", "PROCS=2"}, many} {
 		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
 			told := tell(t, env, args...)
-			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": own}
+			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": twice(own)}
 			if slices.Contains(env, "A=1") {
 				want["A"] = `"1"`
 			}
@@ -76,6 +77,7 @@ func TestEntry(t *testing.T) {
 				want["monitor"] = `"5000000"`
 			}
 			want["processors"], want["stayed"] = "1", `""`
+			want["pinned"] = strconv.Quote("1 1 " + unquote(own) + " " + list(&all))
 			for name, value := range want {
 				if told[name] != value {
 					t.Errorf("%q with %.300q: %s %.300s, want %.300s", args, env, name, told[name], value)
@@ -117,7 +119,7 @@ func TestEntry(t *testing.T) {
 	}
 	given := fmt.Sprintf("%q", fmt.Sprint(slack, err, list(&last)))
 	for range 20 {
-		if told := tell(t, nil, bin); told["slack"] != given || told["child"] != given || told["elsewhere"] != given {
+		if told := tell(t, nil, bin); told["slack"] != given || told["child"] != given || told["elsewhere"] != twice(given) {
 			t.Fatalf("on %s: %v", list(&last), told)
 		}
 	}
@@ -135,9 +137,22 @@ func TestEntry(t *testing.T) {
 	}
 	// Without the entry it is as any Go program.
 	plainly := program(t, runtime.GOARCH, nil)
-	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own || told["elsewhere"] != own {
+	if told := tell(t, []string{"A=1"}, plainly); told["before"] != `""` || told["env"] != `["A=1"]` || told["child"] != own || told["elsewhere"] != twice(own) {
 		t.Errorf("built without it: %v", told)
 	}
+}
+
+// unquote is a literal's string, and twice that string again.
+func unquote(literal string) string {
+	text, err := strconv.Unquote(literal)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+func twice(literal string) string {
+	return strconv.Quote(unquote(literal) + " " + unquote(literal))
 }
 
 // list has the processors of a set.

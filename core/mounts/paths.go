@@ -33,6 +33,9 @@ func openIfThere(p *clone.Program, root clone.Reg, path string) clone.Reg {
 // Mask hides paths: a file under null, a directory under an empty read-only
 // tmpfs, one for all of them. What is not there needs no hiding.
 func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
+	if len(paths) == 0 {
+		return
+	}
 	empty := p.RegOfNone("empty")
 	for i, path := range paths {
 		p.Begin(fmt.Sprintf(maskedPaths+"[%d]", i), path)
@@ -58,6 +61,7 @@ func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
 			shut(p, target)
 		})
 	}
+	p.Call(unix.SYS_CLOSE, clone.In(empty)).Ignore(unix.EBADF)
 }
 
 // ReadOnly puts a read-only copy of what is there onto each path.

@@ -2,7 +2,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/clone"
 	"ocibox/core/early"
 	"ocibox/core/nofile"
 )
@@ -30,6 +33,39 @@ func processors(tid int) string {
 		list += err.Error()
 	}
 	return list
+}
+
+// cloned is what a child of core/clone says, which executes the program as "child".
+func cloned() string {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err.Error()
+	}
+	p := clone.New()
+	out := p.Inherit("out")
+	p.Call(unix.SYS_DUP3, clone.In(out), clone.Num(1), clone.Num(0))
+	p.Exec([]string{"/proc/self/exe"}, []string{"program", "child"}, nil)
+	l, err := p.Link()
+	if err != nil {
+		return err.Error()
+	}
+	defer l.Close()
+	proc, err := l.Start(clone.FD{Reg: out, FD: int(w.Fd())})
+	if err != nil {
+		return err.Error()
+	}
+	w.Close()
+	if err := proc.Next(); !errors.Is(err, clone.ErrExec) {
+		return fmt.Sprint(err)
+	}
+	said, err := io.ReadAll(r)
+	if err != nil {
+		return err.Error()
+	}
+	if _, err := proc.Wait(); err != nil {
+		return err.Error()
+	}
+	return string(said)
 }
 
 func main() {
@@ -75,11 +111,18 @@ func main() {
 		}
 		return out
 	}
+	runtime.LockOSThread() // it is the first
+	early.Pin()
+	pinned := processors(0)
+	cloning := cloned()
+	again := processors(0)
 	child := run()
+	after := processors(0)
+	runtime.UnlockOSThread()
 	elsewhere := make(chan []byte)
 	go func() {
 		runtime.LockOSThread() // so that it ends with this
-		elsewhere <- run()
+		elsewhere <- append(run(), " "+cloned()...)
 	}()
 	// The oldest thread but the first is the runtime's monitor.
 	monitor, its := "none", ""
@@ -101,6 +144,7 @@ func main() {
 			}
 		}
 	}
-	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\n",
-		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed)
+	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
+		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
+		fmt.Sprint(strings.Count(pinned, "+"), strings.Count(again, "+"), " ", cloning, " ", after))
 }
