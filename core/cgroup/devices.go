@@ -45,7 +45,7 @@ func DeviceRules(r *specs.LinuxResources) ([]DeviceRule, error) {
 	var rules []DeviceRule
 	if r != nil {
 		for i, d := range r.Devices {
-			rule, err := readRule(fmt.Sprintf("%s.devices[%d]", resources, i), d)
+			rule, err := readRule(fault.At(resources+".devices", i), d)
 			if err != nil {
 				return nil, err
 			}

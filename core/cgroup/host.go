@@ -46,14 +46,14 @@ func (s source) probe() (Host, error) {
 	if err != nil {
 		return Host{}, fault.Op(err, "look for cgroups")
 	}
-	own := parseOwn(string(data))
 	var st unix.Statfs_t
 	if s.statfs(mountPoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
 		if ino, err := s.inode(mountPoint); err == nil && ino == rootInode {
-			t, err := s.unified(mount{root: "/", point: mountPoint}, own.unified, &st)
+			t, err := s.unified(mount{root: "/", point: mountPoint}, ownUnified(string(data)), &st)
 			return Host{Unified: t}, err
 		}
 	}
+	own := parseOwn(string(data))
 	data, err = s.read("/proc/self/mountinfo")
 	if err != nil {
 		return Host{}, fault.Op(err, "look for cgroups")
@@ -114,6 +114,16 @@ type membership struct {
 type legacyOwn struct {
 	controllers []string
 	path        string
+}
+
+// ownUnified is parseOwn's for version 2 alone, the line "0::PATH".
+func ownUnified(text string) string {
+	for line := range strings.Lines(text) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(path, "\n")
+		}
+	}
+	return ""
 }
 
 // parseOwn reads /proc/PID/cgroup, cgroups(7).

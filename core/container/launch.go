@@ -157,9 +157,7 @@ func (a *attempt) next() error {
 		}
 	}
 	err := a.proc.Next()
-	var f *clone.Failure
-	switch {
-	case errors.As(err, &f):
+	if f, ok := err.(*clone.Failure); ok {
 		return explain(f, a.spec, a.plan)
 	}
 	return err
@@ -221,7 +219,7 @@ func (a *attempt) begin() error {
 	if err := a.c.keep(a.plan.Config); err != nil {
 		return err
 	}
-	return a.c.save()
+	return a.c.saveFirst()
 }
 
 // record makes the container known: its init stands ready.

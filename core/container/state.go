@@ -210,7 +210,7 @@ func (s Store) Load(id string) (*Container, error) {
 	}
 	c := &Container{dir: filepath.Join(s.Root, id)}
 	data, err := files.Read(filepath.Join(c.dir, stateFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
 		if _, err := os.Stat(c.dir); err == nil {
 			// Being created, or never finished: no hook has been run for it, and
 			// its config.json may not be whole.
@@ -276,11 +276,27 @@ func (s Store) List() ([]*Container, error) {
 
 // save writes state.json by rename: a reader sees the old one or the new one.
 func (c *Container) save() error {
+	return c.write(func(path string, data []byte) error { return files.Replace(path, data, 0o600) })
+}
+
+// saveFirst is save where there is none: a reader sees nothing in it, which is as none, or
+// all of it.
+func (c *Container) saveFirst() error {
+	return c.write(func(path string, data []byte) error {
+		const atOnce = 4096 // of a write is seen at once: a page
+		if len(data) > atOnce {
+			return files.Replace(path, data, 0o600)
+		}
+		return files.Create(path, data)
+	})
+}
+
+func (c *Container) write(do func(path string, data []byte) error) error {
 	data, err := leanjson.Marshal(c.State)
 	if err != nil {
 		return fault.Op(err, "write the state of %s", c.ID)
 	}
-	return files.Replace(filepath.Join(c.dir, stateFile), data, 0o600)
+	return do(filepath.Join(c.dir, stateFile), data)
 }
 
 // keep writes config.json next to where state.json will be. What is changed in the bundle's

@@ -2,12 +2,14 @@ package container
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -106,6 +108,47 @@ func TestLockSeesWhatHappened(t *testing.T) {
 	r.c.Unlock()
 	if r := <-waiting; !errors.Is(r.err, ErrUnknown) {
 		t.Errorf("after the removal: %+v", r)
+	}
+}
+
+// While the state is written for the first time, and after a kill then, it is as none, or whole.
+func TestFirstSave(t *testing.T) {
+	for _, size := range []int{1, 100000} {
+		s := Store{Root: t.TempDir()}
+		c := made(t, s, "id")
+		c.Bundle = strings.Repeat("b", size)
+		done := make(chan error, 1)
+		go func() {
+			for {
+				got, err := s.Load("id")
+				switch {
+				case err != nil:
+					done <- err
+					return
+				case got.Bundle == c.Bundle:
+					done <- nil
+					return
+				case got.Bundle != "" || got.ID != "id":
+					done <- fmt.Errorf("read %.300q", got.Bundle)
+					return
+				}
+			}
+		}()
+		if err := c.saveFirst(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := os.Truncate(filepath.Join(c.dir, stateFile), 0); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Load("id"); err != nil || got.ID != "id" || got.Bundle != "" {
+			t.Errorf("empty: %+v, %v", got, err)
+		}
+		if status, err := c.Status(); err != nil || status != specs.StateCreating {
+			t.Errorf("empty: %s, %v", status, err)
+		}
 	}
 }
 

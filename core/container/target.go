@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -65,7 +66,7 @@ func (c *Container) target(spec *specs.Spec) (plan.Target, error) {
 		return t, err
 	}
 	if t.Joins&unix.CLONE_NEWNS != 0 {
-		t.RootFS = fmt.Sprintf("/proc/%d/root", c.Pid)
+		t.RootFS = "/proc/" + strconv.Itoa(c.Pid) + "/root"
 	}
 	if t.Joins&unix.CLONE_NEWUSER != 0 {
 		word, err := files.Read(fmt.Sprintf("/proc/%d/setgroups", c.Pid))

@@ -6,6 +6,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -41,6 +42,9 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
+
+// At is the field of the element i of an array. There are so many that fmt is felt.
+func At(array string, i int) string { return array + "[" + strconv.Itoa(i) + "]" }
 
 // Field is an error in the value of a config.json field.
 //

@@ -3,11 +3,11 @@
 package files
 
 import (
-	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -110,7 +110,7 @@ func write(path string, data []byte, mode os.FileMode) (name string, err error) 
 	fd := -1
 	for n := 0; fd < 0; n++ {
 		// One that was killed may have left its own.
-		name = fmt.Sprintf("%s.%s.%d.%d", dir, base, os.Getpid(), n)
+		name = dir + "." + base + "." + strconv.Itoa(os.Getpid()) + "." + strconv.Itoa(n)
 		if fd, err = Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, ownerOnly); err != nil && !os.IsExist(err) {
 			return "", err
 		}

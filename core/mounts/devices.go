@@ -63,7 +63,7 @@ func ReadDevices(list []specs.LinuxDevice) ([]*Device, []string, error) {
 	var devices []*Device
 	var warnings []string
 	for i, d := range list {
-		field := fmt.Sprintf("linux.devices[%d]", i)
+		field := fault.At("linux.devices", i)
 		dev, err := readDevice(d, field)
 		if err != nil {
 			return nil, nil, err

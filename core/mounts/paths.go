@@ -1,11 +1,10 @@
 package mounts
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/clone"
+	"ocibox/core/fault"
 )
 
 const maskedPaths = "linux.maskedPaths"
@@ -38,7 +37,7 @@ func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
 	}
 	empty := p.RegOfNone("empty")
 	for i, path := range paths {
-		p.Begin(fmt.Sprintf(maskedPaths+"[%d]", i), path)
+		p.Begin(fault.At(maskedPaths, i), path)
 		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
 		p.IsDir(target, isDir)
 		mount := p.Reg("mount")
@@ -67,7 +66,7 @@ func Mask(p *clone.Program, root clone.Reg, paths []string, null clone.Reg) {
 // ReadOnly puts a read-only copy of what is there onto each path.
 func ReadOnly(p *clone.Program, root clone.Reg, paths []string) {
 	for i, path := range paths {
-		p.Begin(fmt.Sprintf("linux.readonlyPaths[%d]", i), path)
+		p.Begin(fault.At("linux.readonlyPaths", i), path)
 		target, isDir := openIfThere(p, root, path), p.Reg("isdir")
 		p.IsDir(target, isDir)
 		p.WhenNot(isDir, errno(unix.EBADF), func() {

@@ -22,7 +22,7 @@ func Read(s *specs.Spec, bundle string) ([]*Mount, []string, error) {
 		linux = &specs.Linux{}
 	}
 	for i, m := range s.Mounts {
-		field := fmt.Sprintf("mounts[%d]", i)
+		field := fault.At("mounts", i)
 		if m.Destination == "" {
 			return nil, nil, fault.Field(field+".destination", "is missing")
 		}

@@ -106,7 +106,7 @@ func (t Target) ids(u specs.User) error {
 		return err
 	}
 	for i, g := range u.AdditionalGids {
-		if err := check(fmt.Sprintf("process.user.additionalGids[%d]", i), g, t.GIDs); err != nil {
+		if err := check(fault.At("process.user.additionalGids", i), g, t.GIDs); err != nil {
 			return err
 		}
 	}

@@ -63,7 +63,7 @@ func Hooks(s *specs.Spec, kind string) []Hook {
 			continue
 		}
 		for i, h := range k.of(s.Hooks) {
-			list = append(list, Hook{fmt.Sprintf("hooks.%s[%d]", kind, i), h})
+			list = append(list, Hook{fault.At("hooks."+kind, i), h})
 		}
 	}
 	return list
@@ -100,7 +100,7 @@ func hooks(s *specs.Spec) error {
 				list []string
 			}{{"args", h.Args}, {"env", h.Env}} {
 				for i, word := range l.list {
-					if err := text(fmt.Sprintf("%s.%s[%d]", h.Field, l.name, i), word); err != nil {
+					if err := text(fault.At(h.Field+"."+l.name, i), word); err != nil {
 						return err
 					}
 				}

@@ -3,7 +3,6 @@
 package plan
 
 import (
-	"fmt"
 	"iter"
 	"path"
 
@@ -232,7 +231,7 @@ func (c *compiler) resolve() error {
 			continue
 		}
 		c.joined |= k.Flag
-		c.plan.Joins = append(c.plan.Joins, Join{Field: fmt.Sprintf("linux.namespaces[%d]", i), Kind: k, Path: n.Path, Reg: c.p.Inherit("ns." + k.Proc)})
+		c.plan.Joins = append(c.plan.Joins, Join{Field: fault.At("linux.namespaces", i), Kind: k, Path: n.Path, Reg: c.p.Inherit("ns." + k.Proc)})
 	}
 	c.ownJoins()
 	c.plan.New = c.new

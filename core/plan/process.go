@@ -38,7 +38,7 @@ func setRlimit(p *clone.Program, number int, soft, hard uint64) {
 func (c *compiler) rlimits() {
 	for i, r := range c.spec.Process.Rlimits {
 		n, _ := RlimitNumber(r.Type)
-		c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
+		c.p.Begin(fault.At("process.rlimits", i), r.Type)
 		switch {
 		case n == unix.RLIMIT_NPROC && c.late:
 			most := max(r.Hard, c.nproc)
@@ -55,7 +55,7 @@ func (c *compiler) rlimits() {
 func (c *compiler) rlimit(number int) bool {
 	for i, r := range c.spec.Process.Rlimits {
 		if n, _ := RlimitNumber(r.Type); n == number {
-			c.p.Begin(fmt.Sprintf("process.rlimits[%d]", i), r.Type)
+			c.p.Begin(fault.At("process.rlimits", i), r.Type)
 			setRlimit(c.p, n, r.Soft, r.Hard)
 			return true
 		}

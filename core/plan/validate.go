@@ -90,12 +90,12 @@ func process(s *specs.Spec) error {
 		return fault.Field("process.args", "is empty")
 	}
 	for i, a := range p.Args {
-		if err := text(fmt.Sprintf("process.args[%d]", i), a); err != nil {
+		if err := text(fault.At("process.args", i), a); err != nil {
 			return err
 		}
 	}
 	for i, e := range p.Env {
-		field := fmt.Sprintf("process.env[%d]", i)
+		field := fault.At("process.env", i)
 		if err := text(field, e); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func process(s *specs.Spec) error {
 	}
 	seen := map[string]bool{}
 	for i, r := range p.Rlimits {
-		field := fmt.Sprintf("process.rlimits[%d]", i)
+		field := fault.At("process.rlimits", i)
 		_, ok := RlimitNumber(r.Type)
 		switch {
 		case !ok:
@@ -182,7 +182,7 @@ func namespaces(s *specs.Spec) error {
 	first := map[specs.LinuxNamespaceType]int{}
 	newUser := false
 	for i, n := range s.Linux.Namespaces {
-		field := fmt.Sprintf("linux.namespaces[%d]", i)
+		field := fault.At("linux.namespaces", i)
 		if namespace.ByType(n.Type) == nil {
 			return fault.Field(field+".type", "%q is no namespace", n.Type)
 		}
@@ -254,7 +254,7 @@ func linuxPaths(s *specs.Spec) error {
 			return err
 		}
 		for i, p := range l.paths {
-			if err := place(fmt.Sprintf("%s[%d]", l.field, i), p); err != nil {
+			if err := place(fault.At(l.field, i), p); err != nil {
 				return err
 			}
 		}
