@@ -125,21 +125,22 @@ func vacant(dir string) error {
 // enable enables the controllers for dir from the hierarchy's root down, each
 // where the one above has it and it is not enabled yet.
 func (g *Group) enable(dir string) error {
+	root := ""
+	if g.tree != nil {
+		root = g.tree.Mount
+	}
 	var above []string // dir's ancestors in the hierarchy, the nearest first
-	var controllers [][]string
-	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
-		if g.tree != nil && at == g.tree.Mount {
-			above, controllers = append(above, at), append(controllers, slices.Clone(g.tree.Controllers))
+	for at := filepath.Dir(dir); at == root || unix.Access(at+"/cgroup.controllers", unix.F_OK) == nil; at = filepath.Dir(at) {
+		if above = append(above, at); at == root {
 			break
 		}
-		have, err := words(at + "/cgroup.controllers")
-		if err != nil {
-			break // out of the hierarchy, or of the caller's reach
-		}
-		above, controllers = append(above, at), append(controllers, have)
 	}
-	for i, at := range slices.Backward(above) {
-		have := controllers[i]
+	for _, at := range slices.Backward(above) {
+		// Each has what the one above has got just now.
+		have, err := g.controllers(at)
+		if err != nil {
+			return err
+		}
 		enabled, err := words(at + "/cgroup.subtree_control")
 		if err != nil {
 			return err
@@ -168,6 +169,14 @@ func (g *Group) enable(dir string) error {
 		err = write(dir+"/cgroup.type", "threaded")
 	}
 	return err
+}
+
+// controllers are those that a cgroup of version 2 has.
+func (g *Group) controllers(dir string) ([]string, error) {
+	if g.tree != nil && dir == g.tree.Mount {
+		return slices.Clone(g.tree.Controllers), nil // as they were a moment ago
+	}
+	return words(dir + "/cgroup.controllers")
 }
 
 // inheritSets gives a group of version 1's cpuset, and those above, the

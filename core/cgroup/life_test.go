@@ -47,3 +47,31 @@ func TestLife(t *testing.T) {
 		})
 	}
 }
+
+// A group has every controller of the hierarchy, though none on the way to it had been
+// enabled.
+func TestEnableBelow(t *testing.T) {
+	realm(t, v2, func(t *testing.T) {
+		all := host(t).Unified.Controllers
+		if len(all) == 0 {
+			t.Skip("the hierarchy has no controllers on this host")
+		}
+		g, _, err := New(host(t), Request{ID: "box", Path: "/top/deep/er", Privileged: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		undo, err := g.Make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := undo(); err != nil {
+				t.Error(err)
+			}
+		}()
+		have, err := words(g.Unified + "/cgroup.controllers")
+		if err != nil || !slices.Equal(have, all) {
+			t.Errorf("controllers %v, %v; want %v", have, err, all)
+		}
+	})
+}

@@ -90,3 +90,27 @@ func TestSharedFilter(t *testing.T) {
 		group("seven", filepath.Join(file, "none"), rules)
 	})
 }
+
+// The filters of a group that is there already give way to the one that is asked for.
+func TestForeignFilter(t *testing.T) {
+	realm(t, v2, func(t *testing.T) {
+		other := made(t, Request{ID: "box"})
+		if err := other.Restrict([]DeviceRule{{"", true, 'c', 1, 5, accessAll}}); err != nil {
+			t.Fatal(err)
+		}
+		g, _, err := New(host(t), Request{ID: "box", Privileged: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Make(); err != nil {
+			t.Fatal(err)
+		}
+		foreign := filterID(t, g)
+		if err := g.Restrict([]DeviceRule{{"", true, 'c', 1, 3, accessAll}}); err != nil {
+			t.Fatal(err)
+		}
+		if filterID(t, g) == foreign { // and it is the only one
+			t.Error("the filter that was there is still there")
+		}
+	})
+}

@@ -20,8 +20,8 @@ func runtimeBeforeFork()
 //go:linkname runtimeAfterFork syscall.runtime_AfterFork
 func runtimeAfterFork()
 
-//go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
-func runtimeAfterForkInChild()
+// maskSize is the kernel's sizeof(sigset_t) on every architecture that we build for.
+const maskSize = 8
 
 // stackRoom is what there is of the stack that the child runs on, at least, and
 // more than its functions take, all of them together, in any build: with -N -l
@@ -35,6 +35,8 @@ var forking struct {
 	size  uintptr // of the arena
 	args  *cloneArgs
 	slack uintptr
+	// The mask of signals that all of the program's threads have, and the child.
+	mask uint64
 	// The child's CPU mask, of ncpus bytes.
 	cpus, ncpus uintptr
 	heap        uintptr // a region
@@ -57,6 +59,7 @@ func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs) (uintptr, syscall
 		forking.cpus, forking.ncpus = uintptr(unsafe.Pointer(&cpus[0])), uintptr(len(cpus)) // of a variable
 	}
 	setMetadata(uintptr(base), size, forking.heap)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(&forking.mask)), maskSize, 0, 0)
 	runtimeBeforeFork()
 	onSystemStack(forkOnSystemStack)
 	runtimeAfterFork()
@@ -94,7 +97,8 @@ func forkOnSystemStack() {
 		if forking.ncpus > 0 {
 			_, _, _ = syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
 		}
-		runtimeAfterForkInChild()
+		// The kernel has cleared the handlers already (CLONE_CLEAR_SIGHAND).
+		_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&forking.mask)), 0, maskSize, 0, 0)
 		run(forking.base)
 	}
 	forking.pid, forking.err = child, e

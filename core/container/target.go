@@ -50,11 +50,13 @@ func (c *Container) ending() bool {
 func (c *Container) target(spec *specs.Spec) (plan.Target, error) {
 	t := plan.Target{RootFS: c.Rootfs}
 	// What was made for the container is not the caller's; what is named by its path may
-	// be. A user namespace cannot be joined from inside, setns(2).
-	var look uint64
+	// be. A user namespace cannot be joined from inside, setns(2). One that the init has
+	// made itself tells what root is in its mount namespace, which it may have made then.
+	look := uint64(unix.CLONE_NEWUSER)
 	if spec.Linux != nil {
 		for _, n := range spec.Linux.Namespaces {
 			switch k := namespace.ByType(n.Type); {
+			case k == nil: // which is refused
 			case n.Path != "" || k.Flag == unix.CLONE_NEWUSER:
 				look |= k.Flag
 			default:
@@ -92,9 +94,6 @@ func (c *Container) target(spec *specs.Spec) (plan.Target, error) {
 // compare adds to the target those of the kinds in which the init is not where the caller
 // is.
 func (c *Container) compare(kinds uint64, t *plan.Target) error {
-	if kinds == 0 {
-		return nil
-	}
 	own, err := namespace.Numbers(os.Getpid(), kinds)
 	if err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 
 // unpin gives the calling thread its processors back. A mask that a thread was given is
 // kept by the kernel beside those that its cgroup allows, and limits what a cgroup may
-// allow it later. So the mask is of all processors there can be, unless the thread was
-// given one before.
+// allow it later (Linux 6.2). So the mask is of all processors there can be, unless those are
+// more than what it had: whether it was given a mask, the kernel does not tell.
 func unpin() {
 	given := processors
 	for i := range processors {
@@ -26,11 +26,11 @@ func unpin() {
 	}
 }
 
-// Pin puts the first thread, which the caller is on, back on the processor that entry has
+// Pin puts the first thread, if the caller is on that, back on the processor that entry has
 // chosen, until Unpin is called: for a command that makes a process and waits for it, the
 // two of which work in turn. What it makes is not pinned.
 func Pin() {
-	if pinned && !held {
+	if pinned && !held && unix.Gettid() == unix.Getpid() {
 		held = true
 		setAffinity(0, &one)
 	}
@@ -48,24 +48,27 @@ func Unpin() {
 var held bool
 
 // Stay is called by a command that stays and works on more threads than the first: all of
-// them may run on any of the processors from here on, that begin a thread anew as well.
+// them may run on any of the processors from here on, and so those that they make.
 func Stay() {
+	Unpin()
 	if !pinned {
 		return
 	}
-	held = false
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return // they go on where they are
-	}
-	for _, task := range tasks {
-		if tid, err := strconv.Atoi(task.Name()); err == nil {
-			setAffinity(tid, &processors)
+	for seen := 0; ; {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil || len(tasks) == seen {
+			return // or they go on where they are
+		}
+		seen = len(tasks)
+		for _, task := range tasks {
+			if tid, err := strconv.Atoi(task.Name()); err == nil {
+				setAffinity(tid, &processors)
+			}
 		}
 	}
 }
 
-// setAffinity may fail where a processor has gone: what is left is the kernel's choice.
+// setAffinity may fail where no processor of the mask is left to the cgroup.
 func setAffinity(tid int, mask *affinity) {
 	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_SETAFFINITY, uintptr(tid), unsafe.Sizeof(*mask), uintptr(unsafe.Pointer(mask)))
 }

@@ -11,7 +11,8 @@
 //     on two is an interrupt each time, and one thread more;
 //   - it cannot open files but for the standard ones, until core/nofile is initialised:
 //     it would read /proc/self/mountinfo and look for a limit of its cgroup, which is
-//     the more the more mounts there are, to set GOMAXPROCS by;
+//     the more the more mounts there are, to set GOMAXPROCS by (nor does it learn the
+//     size of huge pages, and so gives no advice on them);
 //   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile.
 //
 // So a program is started between Plainly and what that returns, to have the slack and the

@@ -229,7 +229,7 @@ func TestArchitectures(t *testing.T) {
 			}
 			for set, want := range map[string]string{"A=1": "1", "GOMAXPROCS=2": "2"} {
 				told := tell(t, nil, emulator, "-E", set, bin, "x", "y z")
-				if told["procs"] != want || told["before"] != fmt.Sprintf("%q", want) || !strings.Contains(told["args"], `"x" "y z"]`) ||
+				if told["procs"] != want || !strings.HasPrefix(told["pinned"], `"1 1 `) || told["before"] != fmt.Sprintf("%q", want) || !strings.Contains(told["args"], `"x" "y z"]`) ||
 					strings.Contains(told["env"], "GOMAXPROCS=1") || !strings.Contains(told["env"], `"`+set+`"`) {
 					t.Errorf("with %s: %v", set, told)
 				}

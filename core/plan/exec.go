@@ -15,7 +15,7 @@ import (
 
 // Target is a container that one more process is to be executed in.
 type Target struct {
-	Joins  uint64 // CLONE_NEW* of its namespaces that are not the caller's
+	Joins  uint64 // CLONE_NEW* of its namespaces that are to be joined
 	RootFS string // absolute path of its root on the host
 	// UIDs, GIDs and NoSetgroups are those of its user namespace, if that is
 	// among Joins: its maps as the caller sees them, uid_map(5), and whether
@@ -47,6 +47,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: t.RootFS}, p: p, spec: in.Spec, host: in.Host, in: in}
 	c.shelter()
+	c.allCPUs()
 	c.joined, c.late, c.nproc = t.Joins, t.Joins&unix.CLONE_NEWPID != 0, t.Nproc
 	c.setgroups = !in.Host.NoSetgroups
 	if t.Joins&unix.CLONE_NEWUSER != 0 {

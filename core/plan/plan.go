@@ -182,6 +182,7 @@ func Compile(in Input) (*Plan, error) {
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: root}, p: p, spec: in.Spec, host: in.Host, in: in}
 	c.shelter()
+	c.allCPUs()
 	if err := c.resolve(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -156,6 +157,14 @@ func execCPUAffinity(s *specs.Spec) error {
 		}
 	}
 	return nil
+}
+
+// allCPUs lets the process run on every processor that its cgroup has, as runc does since
+// 1.3.1, whatever the caller was bound to: a mask that is inherited would hold against
+// what the cgroup is given later (sched_setaffinity(2), Linux 6.2).
+func (c *compiler) allCPUs() {
+	c.p.Begin("", "processors")
+	c.p.Call(unix.SYS_SCHED_SETAFFINITY, clone.Num(0), clone.Num((maxCPU+1)/8), c.p.Data(bytes.Repeat([]byte{0xff}, (maxCPU+1)/8))).Ignore(unix.EINVAL, unix.EPERM, unix.ENOSYS)
 }
 
 // affinity binds the process to the CPUs of a list that has been checked; an
