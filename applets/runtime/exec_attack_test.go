@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,6 +217,32 @@ func TestExecReusedPid(t *testing.T) {
 	t.Cleanup(func() { unix.Kill(pid, unix.SIGKILL) })
 	editState(t, b, another)
 	execFails(t, b.Runtime("exec", b.ID, "/init"), "container not running")
+}
+
+// Root of what the init has put into a mount namespace of its own is the init's root, not
+// the container's: a user namespace that it has made is joined, though config.json has
+// none of that kind.
+func TestExecOwnUserns(t *testing.T) {
+	t.Parallel()
+	box, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Skipf("it takes Debian's busybox-static: %v", err)
+	}
+	program, err := os.ReadFile(box)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bundletest.New(t, bundletest.Root(t))
+	b.Mkdir("/bin", 0o755)
+	b.File("/bin/busybox", string(program), 0o755)
+	b.Write(func(s *specs.Spec) {
+		s.Process.User = specs.User{UID: 1000, GID: 1000}
+		s.Process.Args = []string{"/bin/busybox", "unshare", "-U", "-m", "/bin/busybox", "sh", "-c", "echo ready; exec /bin/busybox sleep 1000"}
+	})
+	ready(t, b.Detach())
+	for _, user := range []string{"0", "1000"} {
+		execFails(t, b.Runtime(append([]string{"exec", "--user", user, b.ID}, b.Args("report")...)...), "process.user.uid")
+	}
 }
 
 // A config.json that is changed after create is not that of exec, either.

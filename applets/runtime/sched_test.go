@@ -134,6 +134,47 @@ func TestExecScheduler(t *testing.T) {
 	})
 }
 
+// A container's processes run on all processors that there are for them, whatever the
+// caller is bound to.
+func TestProcessors(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		// The runtime is started by this thread, whose end is that of its mask.
+		runtime.LockOSThread()
+		var all, one unix.CPUSet // of which the kernel writes as much as it has
+		for n := range 1024 {
+			all.Set(n)
+		}
+		if err := unix.SchedSetaffinity(0, &all); err != nil {
+			t.Fatal(err)
+		}
+		all.Zero()
+		if err := unix.SchedGetaffinity(0, &all); err != nil {
+			t.Fatal(err)
+		}
+		var want []int
+		for n := range 1024 {
+			if all.IsSet(n) {
+				want = append(want, n)
+			}
+		}
+		if len(want) < 2 {
+			t.Skip("there is one processor")
+		}
+		one.Set(want[len(want)-1])
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			t.Fatal(err)
+		}
+		b := newBundle(t, u, "sleep")
+		ready(t, b.Detach())
+		k := bundletest.ReadKernel(t, b.Must(append([]string{"exec", b.ID}, b.Args("kernel")...)...))
+		same(t, "CPUs of an exec", k.CPUs, want)
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(b.Query().Pid, &set); err != nil || set != all {
+			t.Errorf("CPUs of the init: %v, %v; want %v", set, err, all)
+		}
+	})
+}
+
 func TestMemoryPolicyAndPersonality(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
 		b := bundletest.New(t, u)
