@@ -78,6 +78,7 @@ type attempt struct {
 	cancel  context.CancelFunc
 	stopped unix.Signal   // that ends the attempt, or 0
 	caught  []unix.Signal // others, for the process once it runs
+	unheard bool          // its end will tell whether it was executed
 }
 
 // Compile makes the plan for the bundle, without touching anything.
