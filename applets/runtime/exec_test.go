@@ -246,9 +246,11 @@ func TestExecDetached(t *testing.T) {
 			t.Errorf("pid file %q, %v; processes %v", text, err, b.Processes())
 		}
 		remove(t, pidFile)
-		execFails(t, b.Runtime("exec", "-d", "--pid-file", pidFile, b.ID, "none"), "process.args[0]: execve(none): no such file or directory", "hint: it was looked for")
-		if _, err := os.Stat(pidFile); !os.IsNotExist(err) {
-			t.Errorf("the pid file of what did not run: %v", err)
+		for _, mode := range []string{"--detach=true", "--detach=false"} {
+			execFails(t, b.Runtime("exec", mode, "--pid-file", pidFile, b.ID, "none"), "process.args[0]: execve(none): no such file or directory", "hint: it was looked for")
+			if _, err := os.Stat(pidFile); !os.IsNotExist(err) {
+				t.Errorf("%s: the pid file of what did not run: %v", mode, err)
+			}
 		}
 		execFails(t, b.Runtime(execArgs(b, []string{"-d", "--pid-file", "/none/pid"}, "sleep")...), "/none/")
 		same(t, "processes", len(b.Processes()), 2)
