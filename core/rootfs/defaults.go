@@ -14,13 +14,13 @@ import (
 // shell must be there for the default set to be of use.
 const shell = "sh"
 
-var defaultPrograms = strings.Fields(`
+const defaultPrograms = `
 	bash ls cat echo printf id whoami ps top free mount umount mountpoint
 	hostname uname env printenv sleep date stat tty stty clear
 	true false test [ expr kill nice nohup timeout setsid
 	ln mkdir rmdir rm cp mv mknod mktemp readlink realpath basename dirname touch chmod chown
 	dd df du sync pwd find xargs grep sed awk head tail sort uniq wc cut tr tee seq od
-	ip ping nproc`)
+	ip ping nproc`
 
 // terminals are the ones that a person at a container is likely to sit at.
 var terminals = []string{"xterm", "xterm-256color", "linux", "screen", "vt100"}
@@ -35,7 +35,7 @@ func (c *collector) defaults() error {
 	if err := c.program(sh); err != nil {
 		return err
 	}
-	for _, name := range defaultPrograms {
+	for _, name := range strings.Fields(defaultPrograms) {
 		p, err := c.lookup(name, c.system)
 		if err != nil {
 			c.missing = append(c.missing, name)

@@ -166,7 +166,7 @@ func TestDefaults(t *testing.T) {
 	if got := listing(t, dir); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	if r.Programs != 2 || r.Libraries != 0 || len(r.Missing) != len(defaultPrograms)-1 || slices.Contains(r.Missing, "ls") {
+	if r.Programs != 2 || r.Libraries != 0 || len(r.Missing) != len(strings.Fields(defaultPrograms))-1 || slices.Contains(r.Missing, "ls") {
 		t.Errorf("%+v", r)
 	}
 }
