@@ -94,7 +94,6 @@ func (a *attempt) poststart() error {
 // somebody else's by now if that fails.
 func (a *attempt) attend(take func() error) (int, error) {
 	a.letGo()
-	early.Unpin()
 	if err := a.Signals.Catch(false, unix.SIGCHLD); err != nil {
 		return 0, err
 	}
@@ -160,10 +159,13 @@ func forwarded(terminal bool) []unix.Signal {
 	return list
 }
 
+// brief is how long, in ms, a process may run for the caller to stay on its processor.
+const brief = 100
+
 // forward passes on the signals that the caller is sent, and those that came when
 // the process had just begun, until it has ended.
 func (a *attempt) forward() (unix.WaitStatus, error) {
-	for {
+	for wait := brief; ; {
 		if a.take(); a.stopped != 0 {
 			a.caught = append([]unix.Signal{a.stopped}, a.caught...)
 			a.stopped = 0
@@ -178,8 +180,13 @@ func (a *attempt) forward() (unix.WaitStatus, error) {
 			}
 		}
 		a.caught = nil
-		if _, _, err := a.Signals.Wait(-1); err != nil {
+		signal, _, err := a.Signals.WaitAtMost(wait, -1)
+		if err != nil {
 			return 0, err
+		}
+		if !signal {
+			early.Unpin()
+			wait = -1 // until there is one
 		}
 	}
 }

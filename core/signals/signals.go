@@ -139,10 +139,13 @@ func (p *Pipe) Received() (s unix.Signal, kernel bool) {
 
 // Wait waits until there is a signal, or fd is readable or at its end; other
 // says the latter. fd may be -1.
-func (p *Pipe) Wait(fd int) (signal, other bool, err error) {
+func (p *Pipe) Wait(fd int) (signal, other bool, err error) { return p.WaitAtMost(-1, fd) }
+
+// WaitAtMost is Wait for so many milliseconds, when neither need be; -1 is for ever.
+func (p *Pipe) WaitAtMost(ms, fd int) (signal, other bool, err error) {
 	list := []unix.PollFd{{Fd: int32(p.fds[0]), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		_, err := unix.Poll(list, -1)
+		_, err := unix.Poll(list, ms)
 		if err == unix.EINTR {
 			continue
 		}
