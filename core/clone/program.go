@@ -130,11 +130,23 @@ const (
 	someData  = 8 << 10
 )
 
+// roomy is a program with what most need, at once: to grow is to touch memory anew, and so
+// is each other size to allocate.
+type roomy struct {
+	Program
+	regs  [someRegs]string
+	steps [someInsns]Step
+	code  [6 * someInsns]*Insn
+	insns [someInsns]Insn
+	data  [someData]byte
+}
+
 // New returns an empty program.
 func New() *Program {
-	// With room for what most need: to grow is to touch memory anew.
-	p := &Program{regs: make([]string, 1, someRegs), steps: make([]Step, 1, someInsns), code: make([]*Insn, 0, 3*someInsns),
-		strs: make(map[string]uintptr, someInsns), data: make([]byte, 8, someData)}
+	r := &roomy{}
+	p := &r.Program
+	p.regs, p.steps, p.code, p.free, p.data = r.regs[:1], r.steps[:1], r.code[:0], r.insns[:], r.data[:8]
+	p.strs = make(map[string]uintptr, someInsns)
 	p.Sync = p.Inherit("sync")
 	return p
 }

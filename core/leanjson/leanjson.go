@@ -49,7 +49,11 @@ type decoder struct {
 var known struct {
 	sync.Mutex
 	types []*structType
+	room  []string // for the names of the next
 }
+
+// someNames is how many names there is room for at first.
+const someNames = 256
 
 // maxDepth bounds how deep values are nested, and maxFields how many a struct has.
 const (
@@ -72,7 +76,11 @@ func structOf(t reflect.Type) *structType {
 		}
 	}
 	n := t.NumField()
-	s := &structType{of: t, plain: n <= maxFields, names: make([]string, 0, n)}
+	if len(known.room) < n {
+		known.room = make([]string, max(n, someNames))
+	}
+	s := &structType{of: t, plain: n <= maxFields, names: known.room[:0:n]}
+	known.room = known.room[n:]
 	known.types = append(known.types, s)
 	return s
 }
