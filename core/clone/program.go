@@ -118,9 +118,9 @@ type Program struct {
 	guard   *guard
 	forked  uintptr // offset in data of the pid that Fork made, 0 without one
 	waits   int
-	accepts bool // it has an Accept, and no report to the starter since
-	swept   bool // it has a Sweep
-	strs    map[string]uintptr
+	accepts bool             // it has an Accept, and no report to the starter since
+	swept   bool             // it has a Sweep
+	strs    [someStrs]uint32 // offsets in data of strings, by their hash; 0 for none
 }
 
 // What there is room for at first.
@@ -128,6 +128,7 @@ const (
 	someInsns = 64
 	someRegs  = 64
 	someData  = 8 << 10
+	someStrs  = 256
 )
 
 // roomy is a program with what most need, at once: to grow is to touch memory anew, and so
@@ -137,7 +138,7 @@ type roomy struct {
 	regs  [someRegs]string
 	steps [someInsns]Step
 	code  [6 * someInsns]*Insn
-	insns [someInsns]Insn
+	insns [2 * someInsns]Insn
 	data  [someData]byte
 }
 
@@ -146,7 +147,6 @@ func New() *Program {
 	r := &roomy{}
 	p := &r.Program
 	p.regs, p.steps, p.code, p.free, p.data = r.regs[:1], r.steps[:1], r.code[:0], r.insns[:], r.data[:8]
-	p.strs = make(map[string]uintptr, someInsns)
 	p.Sync = p.Inherit("sync")
 	return p
 }
@@ -201,12 +201,25 @@ func (p *Program) RegOfNone(name string) Reg {
 // Str puts a NUL-terminated string into the data and returns its address. The
 // caller has made sure that s holds no NUL.
 func (p *Program) Str(s string) Arg {
-	at, ok := p.strs[s]
-	if !ok {
-		at = uintptr(len(p.data))
-		p.data = append(append(p.data, s...), 0)
-		p.strs[s] = at
+	// What is there already is mostly found. A map would be larger than the strings.
+	const tries = 4
+	slot := (*uint32)(nil)
+	hash := uint32(2166136261) // FNV-1a
+	for i := range len(s) {
+		hash = (hash ^ uint32(s[i])) * 16777619
 	}
+	for i := range uint32(tries) {
+		slot = &p.strs[(hash+i)%someStrs]
+		if *slot == 0 {
+			break
+		}
+		if there := p.data[*slot:]; len(there) > len(s) && there[len(s)] == 0 && string(there[:len(s)]) == s {
+			return Arg{argData, uintptr(*slot)}
+		}
+	}
+	at := uintptr(len(p.data))
+	p.data = append(append(p.data, s...), 0)
+	*slot = uint32(at)
 	return Arg{argData, at}
 }
 

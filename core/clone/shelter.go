@@ -3,6 +3,7 @@ package clone
 import (
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -98,7 +99,7 @@ func startStrings() (at [4]uintptr, ok bool) {
 // execName is where the name of the file that was executed is on the stack, after the
 // environment; 0 if the kernel did not say.
 func execName() uintptr {
-	vector, err := unix.Auxv()
+	vector, err := auxv()
 	if err != nil {
 		return 0
 	}
@@ -110,7 +111,10 @@ func execName() uintptr {
 	return 0
 }
 
-// Of the auxiliary vector, getauxval(3).
+// auxv is the auxiliary vector, getauxval(3).
+var auxv = sync.OnceValues(unix.Auxv)
+
+// Of the auxiliary vector.
 const (
 	atPhdr   = 3
 	atPhent  = 4
@@ -132,7 +136,7 @@ func ownSegments() []imageSegment {
 	if runtime.GOARCH == "s390x" {
 		return nil // its mmap(2) takes its arguments in memory
 	}
-	vector, err := unix.Auxv()
+	vector, err := auxv()
 	if err != nil {
 		return nil
 	}

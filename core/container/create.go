@@ -74,7 +74,7 @@ type attempt struct {
 	undo    []func() error
 	close   []func()
 	held    []func()        // what undo needs besides
-	hooks   context.Context // ends when a signal comes
+	hooks   context.Context // ends when a signal comes; nil before there is a hook
 	cancel  context.CancelFunc
 	stopped unix.Signal   // that ends the attempt, or 0
 	caught  []unix.Signal // others, for the process once it runs
@@ -243,7 +243,6 @@ func newAttempt(o Options, spec *specs.Spec, p *plan.Plan) *attempt {
 	if o.image != nil {
 		a.close = append(a.close, func() { unix.Close(o.exe) })
 	}
-	a.hooks, a.cancel = context.WithCancel(context.Background())
 	return a
 }
 

@@ -128,6 +128,10 @@ func (a *attempt) do(action plan.Action) error {
 
 // hook runs a hook, as long as no signal comes.
 func (a *attempt) hook(h plan.Hook, status specs.ContainerState) error {
+	if a.hooks == nil {
+		a.hooks, a.cancel = context.WithCancel(context.Background())
+		a.close = append(a.close, a.cancel)
+	}
 	stop, err := a.onInterrupt(a.cancel)
 	if err != nil {
 		return err
@@ -282,7 +286,6 @@ func andThen(err, undo error) error {
 // release closes what the caller need not keep. The child is not waited for.
 func (a *attempt) release() {
 	a.letGo()
-	a.cancel()
 	for i := len(a.close) - 1; i >= 0; i-- {
 		a.close[i]()
 	}

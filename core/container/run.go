@@ -143,7 +143,7 @@ const lastSignal = 64
 // and the Go runtime's own. With a terminal, the job control of the caller's
 // shell is the relay's matter.
 func forwarded(terminal bool) []unix.Signal {
-	var list []unix.Signal
+	list := make([]unix.Signal, 0, lastSignal)
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:

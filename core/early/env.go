@@ -11,10 +11,13 @@ import (
 //go:linkname runtimeEnvs syscall.runtime_envs
 func runtimeEnvs() []string
 
+// all is what the runtime has, which it copies for each who asks.
+var all = sync.OnceValue(runtimeEnvs)
+
 // given is the environment that the process was started with, without what entry has
 // added, and as package os has it without the second of two variables of one name.
 var given = sync.OnceValue(func() (list []string) {
-	for _, v := range runtimeEnvs() {
+	for _, v := range all() {
 		if v != "" && v != assignment && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
 			list = append(list, v)
 		}
@@ -46,7 +49,7 @@ func LookupEnv(name string) (string, bool) {
 	if !variable {
 		return os.LookupEnv(name)
 	}
-	for _, v := range runtimeEnvs() {
+	for _, v := range all() {
 		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) && v != assignment {
 			return v[len(name)+1:], true
 		}

@@ -13,10 +13,12 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Unmarshal is json.Unmarshal into a variable that holds its type's zero value. Of the
-// types of struct that read themselves (json.Unmarshaler) it knows time.Time alone.
+// types of struct that read themselves (json.Unmarshaler) it knows time.Time alone. What
+// is read refers to data, which nobody may change any more.
 func Unmarshal(data []byte, v any) error {
 	to := reflect.ValueOf(v)
 	if to.Kind() == reflect.Pointer && !to.IsNil() {
@@ -32,7 +34,7 @@ func Unmarshal(data []byte, v any) error {
 func lean(data []byte, to reflect.Value) bool {
 	known.Lock()
 	defer known.Unlock()
-	d := decoder{data: string(data)}
+	d := decoder{data: unsafe.String(unsafe.SliceData(data), len(data))}
 	return utf8.ValidString(d.data) && d.value(to, 0) && d.space() == 0
 }
 
@@ -52,8 +54,8 @@ var known struct {
 	room  []string // for the names of the next
 }
 
-// someNames is how many names there is room for at first.
-const someNames = 256
+// firstRoom is that at first: to allocate it is to touch memory anew.
+var firstRoom [256]string
 
 // maxDepth bounds how deep values are nested, and maxFields how many a struct has.
 const (
@@ -76,8 +78,11 @@ func structOf(t reflect.Type) *structType {
 		}
 	}
 	n := t.NumField()
-	if len(known.room) < n {
-		known.room = make([]string, max(n, someNames))
+	switch {
+	case len(known.types) == 0:
+		known.room = firstRoom[:]
+	case len(known.room) < n:
+		known.room = make([]string, max(n, len(firstRoom)))
 	}
 	s := &structType{of: t, plain: n <= maxFields, names: known.room[:0:n]}
 	known.room = known.room[n:]

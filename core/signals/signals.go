@@ -6,7 +6,6 @@ package signals
 
 import (
 	"encoding/binary"
-	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +17,11 @@ import (
 type Pipe struct {
 	fds     [2]int
 	replace []replaced
+	room    [lastSignal]replaced
 }
+
+// lastSignal is the kernel's _NSIG on every architecture that we build for.
+const lastSignal = 64
 
 type replaced struct {
 	signal unix.Signal
@@ -41,6 +44,7 @@ const record = 12
 // New makes a pipe, which catches nothing yet.
 func New() (*Pipe, error) {
 	p := &Pipe{}
+	p.replace = p.room[:0]
 	if err := unix.Pipe2(p.fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fault.Op(err, "make a pipe for signals")
 	}
@@ -66,7 +70,6 @@ const (
 // Catch has signals come to the pipe from now on, all but those that the process
 // was told to ignore (nohup, a shell's background job) if ignored says so.
 func (p *Pipe) Catch(ignored bool, signals ...unix.Signal) error {
-	p.replace = slices.Grow(p.replace, len(signals))
 	for _, s := range signals {
 		act := sigaction{handler: handlers[0], flags: saSiginfo | saOnstack | saRestart}
 		var old sigaction
