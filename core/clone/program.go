@@ -126,7 +126,7 @@ type Program struct {
 // What there is room for at first.
 const (
 	someInsns = 64
-	someRegs  = 64
+	someRegs  = 160
 	someData  = 8 << 10
 	someStrs  = 256
 )

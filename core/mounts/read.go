@@ -15,7 +15,7 @@ import (
 // Read checks the mounts of a config.json, whose relative sources are below
 // bundle. The second result is what has no effect.
 func Read(s *specs.Spec, bundle string) ([]*Mount, []string, error) {
-	var mounts []*Mount
+	mounts := make([]*Mount, 0, len(s.Mounts))
 	var warnings []string
 	linux := s.Linux
 	if linux == nil {
@@ -35,7 +35,7 @@ func Read(s *specs.Spec, bundle string) ([]*Mount, []string, error) {
 			}
 		}
 		o := Parse(m.Options)
-		o.Bind = IsBind(m)
+		o.Bind = o.Bind || isBindType(m)
 		mount := &Mount{Options: o, Field: field, Dest: path.Clean("/" + m.Destination), Type: m.Type, Source: m.Source}
 		var err error
 		if mount.Owners, err = readIDMap(m, o.IDMap, field, linux); err != nil {
@@ -121,5 +121,7 @@ func Source(m specs.Mount, bundle string) string {
 
 // IsBind says whether an entry of config.json's mounts is a bind mount.
 func IsBind(m specs.Mount) bool {
-	return Parse(m.Options).Bind || m.Type == "bind"
+	return Parse(m.Options).Bind || isBindType(m)
 }
+
+func isBindType(m specs.Mount) bool { return m.Type == "bind" }
