@@ -62,7 +62,9 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 		fds = append(fds, clone.FD{Reg: a.plan.Init, FD: init})
 	}
 	err = a.spawn(fds, a.announce)
-	if err == nil {
+	// Who waits for its end anyway hears then whether it was executed: to be woken for
+	// that alone is a turn more. A terminal is made ready for what is.
+	if a.unheard = o.Foreground && a.console == nil; err == nil && !a.unheard {
 		err = a.executed()
 	}
 	if err != nil {

@@ -160,6 +160,11 @@ func (a *attempt) next() error {
 			return a.interrupted()
 		}
 	}
+	return a.outcome()
+}
+
+// outcome is next without the wait, for when there is something to hear.
+func (a *attempt) outcome() error {
 	err := a.proc.Next()
 	if f, ok := err.(*clone.Failure); ok {
 		return explain(f, a.spec, a.plan)

@@ -171,6 +171,11 @@ func (a *attempt) forward() (unix.WaitStatus, error) {
 			a.stopped = 0
 		}
 		if ended, status, err := a.proc.Reaped(); ended || err != nil {
+			if a.unheard && err == nil {
+				if err = a.outcome(); errors.Is(err, clone.ErrExec) {
+					err = nil
+				}
+			}
 			return status, err
 		}
 		for _, sig := range a.caught {
