@@ -38,7 +38,9 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		}
 	}
 	err = a.launch()
-	if err == nil {
+	// As with an exec, but for what has to be done once it is executed.
+	a.unheard = o.Foreground && a.console == nil && a.notify == nil && len(plan.Hooks(a.spec, plan.Poststart)) == 0
+	if err == nil && !a.unheard {
 		if err = a.executed(); err == nil {
 			err = a.poststart()
 		}
