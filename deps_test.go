@@ -48,7 +48,7 @@ const maxSize = 6_000_000
 func goTool(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=amd64", "GOOS=linux")
+	cmd.Env = append(os.Environ(), "GOEXPERIMENT="+binary.Experiment(), "CGO_ENABLED=0", "GOARCH=amd64", "GOOS=linux")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -209,3 +209,34 @@ func TestRunTerminated(t *testing.T) {
 		}
 	}
 }
+
+// A signal that ends an exec does so at any moment: before the process executes anything,
+// or as the process's own.
+func TestExecTerminated(t *testing.T) {
+	t.Parallel()
+	b := running(t, bundletest.Root(t), nil)
+	start := time.Now()
+	b.Must(append([]string{"exec", b.ID}, b.Args("exit", "0")...)...)
+	whole := time.Since(start)
+	const rounds = 40
+	for i := range rounds {
+		c := b.Command(append([]string{"exec", b.ID}, b.Args("sleep")...)...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pause(whole * time.Duration(i) * 3 / 2 / rounds)
+		c.Process.Signal(unix.SIGTERM)
+		r := c.End()
+		switch {
+		case r.Status == -1: // it had not begun to listen
+		case r.Status == 128+15 && r.Err == "":
+		case r.Status == 255 && strings.HasSuffix(r.Err, ": interrupted by SIGTERM\n"):
+		default:
+			t.Errorf("%+v", r)
+		}
+		bundletest.Until(t, "the end of what was executed", func() bool { return len(b.Processes()) == 1 })
+		if t.Failed() {
+			t.Fatalf("after %d/%d", i, rounds)
+		}
+	}
+}

@@ -385,3 +385,22 @@ func TestSendFD(t *testing.T) {
 		t.Errorf("over something else: %v", err)
 	}
 }
+
+// A string is put into the data once, mostly, and found again whatever others are there.
+func TestStr(t *testing.T) {
+	p := New()
+	p.Data([]byte("ab\x00"))
+	at := map[string]Arg{}
+	for i := range 3000 {
+		for _, s := range []string{"", "a", "ab", fmt.Sprint("string ", i), strings.Repeat("x", i%70)} {
+			a := p.Str(s)
+			if got := string(p.data[a.v:][:len(s)+1]); got != s+"\x00" {
+				t.Fatalf("%q is at %q", s, got)
+			}
+			if i < 20 && at[s] != (Arg{}) && at[s] != a {
+				t.Errorf("%q is there twice", s)
+			}
+			at[s] = a
+		}
+	}
+}

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"os"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -38,9 +39,7 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 		}
 	}
 	err = a.launch()
-	// As with an exec, but for what has to be done once it is executed.
-	a.unheard = o.Foreground && a.console == nil && a.notify == nil && len(plan.Hooks(a.spec, plan.Poststart)) == 0
-	if err == nil && !a.unheard {
+	if err == nil {
 		if err = a.executed(); err == nil {
 			err = a.poststart()
 		}
@@ -76,6 +75,34 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 // executed waits for the execve to succeed.
 func (a *attempt) executed() error {
 	if err := a.next(); !errors.Is(err, clone.ErrExec) {
+		return err
+	}
+	return nil
+}
+
+// passOn has the signal that would have ended the attempt be one for the process.
+func (a *attempt) passOn() {
+	if a.stopped != 0 {
+		a.caught = append([]unix.Signal{a.stopped}, a.caught...)
+		a.stopped = 0
+	}
+}
+
+// hear is executed for when signals have come, of which one may end the attempt.
+func (a *attempt) hear() error {
+	a.unheard = false
+	if a.stopped == 0 {
+		return a.executed()
+	}
+	_, word, err := a.Signals.WaitAtMost(0, a.proc.FD())
+	if err != nil {
+		return err
+	}
+	if !word {
+		a.proc.Interrupt()
+		return a.interrupted()
+	}
+	if err := a.outcome(); !errors.Is(err, clone.ErrExec) {
 		return err
 	}
 	return nil
@@ -165,12 +192,12 @@ func forwarded(terminal bool) []unix.Signal {
 const brief = 100
 
 // forward passes on the signals that the caller is sent, and those that came when
-// the process had just begun, until it has ended.
+// the process had just begun, until it has ended. None is sent to what is not executed
+// yet.
 func (a *attempt) forward() (unix.WaitStatus, error) {
 	for wait := brief; ; {
-		if a.take(); a.stopped != 0 {
-			a.caught = append([]unix.Signal{a.stopped}, a.caught...)
-			a.stopped = 0
+		if a.take(); !a.unheard {
+			a.passOn()
 		}
 		if ended, status, err := a.proc.Reaped(); ended || err != nil {
 			if a.unheard && err == nil {
@@ -180,6 +207,12 @@ func (a *attempt) forward() (unix.WaitStatus, error) {
 			}
 			return status, err
 		}
+		if a.unheard && (a.stopped != 0 || slices.ContainsFunc(a.caught, func(s unix.Signal) bool { return s != unix.SIGCHLD })) {
+			if err := a.hear(); err != nil {
+				return 0, err
+			}
+		}
+		a.passOn()
 		for _, sig := range a.caught {
 			if sig != unix.SIGCHLD {
 				// It may have ended meanwhile; then there is nobody to tell.
@@ -192,7 +225,9 @@ func (a *attempt) forward() (unix.WaitStatus, error) {
 			return 0, err
 		}
 		if !signal {
-			early.Unpin()
+			if a.console == nil { // else the relay has done it
+				early.Unpin()
+			}
 			wait = -1 // until there is one
 		}
 	}

@@ -28,7 +28,7 @@ func program(t *testing.T, arch string, flags []string) string {
 	}
 	bin := filepath.Join(t.TempDir(), "program")
 	cmd := exec.Command(gotool, append(append([]string{"build"}, flags...), "-o", bin, "./testdata/program")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+	cmd.Env = append(os.Environ(), "GOEXPERIMENT="+binary.Experiment(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if strings.Contains(string(out), "permission denied") {
 			t.Skipf("the go tool's cache belongs to somebody else: %s", out)
