@@ -204,6 +204,20 @@ func TestNetDevicesUndone(t *testing.T) {
 			}
 		}
 	}
+	// The last that can fail: what is executed is no program.
+	b := bundletest.New(t, u)
+	b.File("/text", "text", 0o755)
+	b.Write(func(s *specs.Spec) {
+		devices("v0", "net0", "v1", "net1")(s)
+		s.Process.Args = []string{"/text"}
+	})
+	for _, detach := range []string{"--detach=true", "--detach=false"} {
+		b.Runtime("run", detach, "--bundle", b.Dir, b.ID).Fails(t, "process.args[0]: execve(/text): exec format error")
+		nothingLeft(t, b)
+		if got := hostLinks(t); !reflect.DeepEqual(got, before) {
+			t.Errorf("execve: %s: devices %+v, want %+v", detach, got, before)
+		}
+	}
 }
 
 func TestBadNetDevices(t *testing.T) {
