@@ -105,6 +105,8 @@ func (b *bench) probe() error {
 		id := b.id()
 		if err = b.do(p, "run", "-b", dir, id); err != nil {
 			_ = b.do(p, "delete", "-f", id) // where anything is left
+			// A crun that may not restrict devices leaves its cgroup.
+			_ = unix.Rmdir(filepath.Join("/sys/fs/cgroup", id))
 		}
 		return err
 	}
