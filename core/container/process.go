@@ -31,7 +31,6 @@ func (c *Container) identify() error {
 	if err := unix.Fstatfs(c.folder, &fs); err != nil {
 		return fault.Op(err, "look at %s", c.dir)
 	}
-	var err error
 	if kind := uint32(fs.Type); kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC {
 		pidfd, err := unix.PidfdOpen(c.Pid, 0)
 		if err != nil {
@@ -42,6 +41,7 @@ func (c *Container) identify() error {
 			return err
 		}
 	}
+	var err error
 	c.StartTime, err = startTime(c.Pid)
 	return err
 }

@@ -88,8 +88,8 @@ func Exec(path string, args, env []string) error {
 
 // Plainly is to be called before a program is started, and what it returns after: the
 // caller stays on a thread meanwhile that has the process's own timer slack and
-// processors, which the program inherits. (runtime.LockOSThread makes a thread more, so it is for
-// those alone.)
+// processors, which the program inherits. (runtime.LockOSThread makes a thread more, so
+// it is for those alone.)
 func Plainly() (after func()) {
 	runtime.LockOSThread()
 	calm(own)
