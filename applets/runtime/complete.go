@@ -10,6 +10,7 @@ import (
 	"ocibox/core/caps"
 	"ocibox/core/container"
 	"ocibox/core/namespace"
+	"ocibox/core/signals"
 )
 
 // Syntax is the applet's command line, for completion.
@@ -44,7 +45,7 @@ func values(g *globals, word string) (list []cli.Candidate) {
 			add(c.ID, c.Bundle)
 		}
 	case "SIGNAL":
-		for n := unix.Signal(1); n < rtMin; n++ {
+		for n := unix.Signal(1); n <= signals.Last; n++ {
 			if name := unix.SignalName(n); name != "" {
 				add(strings.TrimPrefix(name, "SIG"), strconv.Itoa(int(n)))
 			}

@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +8,7 @@ import (
 	"ocibox/applets/cli"
 	"ocibox/core/ere"
 	"ocibox/core/fault"
+	"ocibox/core/signals"
 )
 
 func kill(f *cli.Flags) action {
@@ -18,7 +18,7 @@ func kill(f *cli.Flags) action {
 		sig := unix.SIGTERM
 		if len(operands) == 2 {
 			var err error
-			if sig, err = parseSignal(operands[1]); err != nil {
+			if sig, err = signals.Parse(operands[1]); err != nil {
 				return err
 			}
 		}
@@ -67,44 +67,4 @@ func (e *env) each(id string, many bool, do func(id string) error) error {
 		return fault.Op(nil, "%d of %d containers: %s", len(failed), matched, strings.Join(failed, "; "))
 	}
 	return unread
-}
-
-// maxSignal is the kernel's _NSIG on every architecture that we build for.
-const maxSignal = 64
-
-// rtMin is the first real-time signal of the kernel, whose names count from
-// there; libc keeps two of them to itself.
-const rtMin = 34
-
-// parseSignal reads a signal's number or name: 9, KILL, SIGKILL, rtmin+3. 0 only
-// asks whether there is somebody, kill(2).
-func parseSignal(s string) (unix.Signal, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		if n < 0 || n > maxSignal {
-			return 0, fault.Op(nil, "signal %d is not in 0…%d", n, maxSignal)
-		}
-		return unix.Signal(n), nil
-	}
-	name := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	if sig := unix.SignalNum(name); sig != 0 {
-		return sig, nil
-	}
-	for _, base := range []struct {
-		name string
-		from int
-	}{{"SIGRTMIN", rtMin}, {"SIGRTMAX", maxSignal}} {
-		if rest, ok := strings.CutPrefix(name, base.name); ok {
-			n := 0
-			if rest != "" {
-				var err error
-				if n, err = strconv.Atoi(rest); err != nil {
-					break
-				}
-			}
-			if n += base.from; n >= rtMin && n <= maxSignal {
-				return unix.Signal(n), nil
-			}
-		}
-	}
-	return 0, fault.Op(nil, "%s is no signal", s)
 }

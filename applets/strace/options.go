@@ -13,6 +13,7 @@ import (
 	"ocibox/core/decode"
 	"ocibox/core/fault"
 	"ocibox/core/seccomp"
+	"ocibox/core/signals"
 )
 
 const summary = `Run PROGRAM, or attach to processes with -p, and print their system calls and
@@ -161,8 +162,8 @@ func (s *settings) expr(e string) error {
 		s.calls = calls
 		return err
 	case "signal", "signals", "s":
-		signals, err := parseSet(value, signalOf)
-		s.signals = signals
+		only, err := parseSet(value, signalOf)
+		s.signals = only
 		return err
 	case "quiet", "silent", "silence", "q":
 		return s.quietWords(value)
@@ -242,7 +243,7 @@ func (s *settings) callsOf(word string) ([]string, error) {
 
 // signalOf is the signal that a word of -e signal= stands for.
 func signalOf(word string) ([]string, error) {
-	if n, err := strconv.Atoi(word); err == nil && n > 0 && n <= 64 {
+	if n, err := strconv.Atoi(word); err == nil && n > 0 && n <= signals.Last {
 		return []string{decode.Signal(n)}, nil
 	}
 	name := "SIG" + strings.TrimPrefix(strings.ToUpper(word), "SIG")

@@ -14,6 +14,7 @@ import (
 	"ocibox/core/enter"
 	"ocibox/core/fault"
 	"ocibox/core/namespace"
+	"ocibox/core/signals"
 )
 
 const summary = `Run PROGRAM with new namespaces: without one, the user's shell. A FILE keeps the
@@ -191,8 +192,8 @@ func (f *flags) read() error {
 	if f.Changed("kill-child") {
 		n.Fork = true
 		var err error
-		if n.Kill, err = signalOf(f.kill); err != nil {
-			return err
+		if n.Kill, err = signals.Parse(f.kill); err != nil || n.Kill == 0 {
+			return fault.Op(nil, "--kill-child %s: there is no such signal", f.kill)
 		}
 	}
 	n.Fork = n.Fork || n.Pass
@@ -280,17 +281,3 @@ func (f *flags) environment() {
 		}
 	}
 }
-
-// signalOf is the number of a signal, by its name or as it is.
-func signalOf(name string) (unix.Signal, error) {
-	if n, err := strconv.Atoi(name); err == nil && n > 0 && n <= lastSignal {
-		return unix.Signal(n), nil
-	}
-	if s := unix.SignalNum("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG")); s != 0 {
-		return s, nil
-	}
-	return 0, fault.Op(nil, "--kill-child %s: there is no such signal", name)
-}
-
-// lastSignal is the kernel's _NSIG on every architecture that we build for.
-const lastSignal = 64

@@ -13,6 +13,7 @@ import (
 	"ocibox/core/fault"
 	"ocibox/core/plan"
 	"ocibox/core/pty"
+	"ocibox/core/signals"
 )
 
 // Run creates a container and starts it. In the foreground it stays until the
@@ -163,17 +164,14 @@ func (a *attempt) relay() (int, error) {
 	return status.ExitStatus(), nil
 }
 
-// lastSignal is the kernel's _NSIG on every architecture that we build for.
-const lastSignal = 64
-
 // forwarded are the signals that are the container's, besides those of
 // Options.Signals: all but those that cannot be caught or that concern the
 // caller alone, which are about its children, its terminal's size, its pipes,
 // and the Go runtime's own. With a terminal, the job control of the caller's
 // shell is the relay's matter.
 func forwarded(terminal bool) []unix.Signal {
-	list := make([]unix.Signal, 0, lastSignal)
-	for n := unix.Signal(1); n <= lastSignal; n++ {
+	list := make([]unix.Signal, 0, signals.Last)
+	for n := unix.Signal(1); n <= signals.Last; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGCHLD, unix.SIGWINCH, unix.SIGURG, unix.SIGPIPE:
 		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:

@@ -210,9 +210,6 @@ func (j *Job) relay(pid int, pipe *signals.Pipe) {
 	}
 }
 
-// lastSignal is the kernel's _NSIG on every architecture that we build for.
-const lastSignal = 64
-
 // dispose decides what becomes of the signals that this process gets: what they do
 // by default, which the Go runtime does not let all of them do, unless they are
 // passed on, or were ignored when it was started. A stop by the terminal or the
@@ -234,7 +231,7 @@ func (j *Job) disposeTo(pipe *signals.Pipe) error {
 	if err := pipe.Catch(false, unix.SIGCHLD); err != nil {
 		return err
 	}
-	for n := unix.Signal(1); n <= lastSignal; n++ {
+	for n := unix.Signal(1); n <= signals.Last; n++ {
 		pair := n == unix.SIGINT || n == unix.SIGTERM
 		act := proc.Default
 		switch {

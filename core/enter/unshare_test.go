@@ -51,7 +51,7 @@ func TestUnshareAsUtilLinux(t *testing.T) {
 			"", "-U", "-r", "--map-root-user", "-c", "--map-current-user", "-Ur", "-rc", "-cr", "-rm", "-rn", "-ru", "-ri", "-rC", "-rT", "-rp", "-rpf",
 			"-m", "-n", "-u", "-i", "-C", "-T", "-p", "-pf", "-munipCTf", "-munipCTUrf", "--mount --uts --ipc --net --cgroup -r",
 			"-rpf --mount-proc", "-rm --mount-proc", "-pf --mount-proc", "-rpfm --mount-proc=/proc",
-			"-f", "--fork", "-rf --kill-child", "-r --kill-child=TERM", "-r --kill-child=SIGUSR1", "-r --kill-child=nonesuch",
+			"-f", "--fork", "-rf --kill-child", "-r --kill-child=TERM", "-r --kill-child=SIGUSR1", "-r --kill-child=rtmin+3", "-r --kill-child=SIGRTMAX-1", "-r --kill-child=0", "-r --kill-child=nonesuch",
 			"-rTf --boottime 1000", "-rT --monotonic 77", "-Tf --monotonic=77 --boottime=-1", "-rTf --monotonic=-99999999999", "-r --boottime 5", "-rT --monotonic x",
 			"--map-user=5", "--map-user 5 --map-group 7", "--map-group=7", "--map-user=daemon", "--map-user=nonesuch", "--map-group=daemon",
 			"-U --setgroups deny", "-U --setgroups allow", "-r --setgroups=allow", "-U --setgroups x",

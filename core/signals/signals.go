@@ -17,11 +17,8 @@ import (
 type Pipe struct {
 	fds     [2]int
 	replace []replaced
-	room    [lastSignal]replaced
+	room    [Last]replaced
 }
-
-// lastSignal is the kernel's _NSIG on every architecture that we build for.
-const lastSignal = 64
 
 type replaced struct {
 	signal unix.Signal
