@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,12 +37,12 @@ func listProcesses(e *env, operands []string, format string) error {
 		return json.NewEncoder(e.std.Out).Encode(pids)
 	}
 	options := operands[1:]
-	path, err := exec.LookPath("ps")
+	path, err := early.LookPath("ps")
 	switch {
-	case err == nil:
+	case err == nil && filepath.IsAbs(path): // and not whatever is in the working directory
 		return hostPs(e.std.Out, path, options, pids)
 	case len(options) > 0:
-		return fault.Op(nil, "run ps %s: %v", strings.Join(options, " "), err).WithHint("without options no ps is needed")
+		return fault.Op(nil, "run ps %s: there is none in PATH", strings.Join(options, " ")).WithHint("without options no ps is needed")
 	}
 	list, err := container.Inspect(pids)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -199,16 +198,11 @@ func find(name string) (string, error) {
 		}
 		return name, nil
 	}
-	for _, dir := range filepath.SplitList(early.Getenv("PATH")) {
-		if dir == "" {
-			dir = "."
-		}
-		path := dir + "/" + name
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
-			return path, nil
-		}
+	path, err := early.LookPath(name)
+	if err != nil {
+		return "", fault.Op(unix.ENOENT, "find %s in PATH", name)
 	}
-	return "", fault.Op(unix.ENOENT, "find %s in PATH", name)
+	return path, nil
 }
 
 // environ is the program's environment.

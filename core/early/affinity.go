@@ -15,7 +15,7 @@ import (
 func unpin() {
 	given := processors
 	for i := range processors {
-		processors[i] = 0xff
+		processors[i] = ^uintptr(0)
 	}
 	setAffinity(0, &processors)
 	var now affinity
@@ -48,10 +48,11 @@ func Unpin() {
 var held bool
 
 // Stay is called by a command that stays and works on more threads than the first: all of
-// them may run on any of the processors from here on, and so those that they make.
+// them may run on any of the processors from here on, by the usual policy, and so those that
+// they make.
 func Stay() {
 	Unpin()
-	if !pinned {
+	if !pinned && !batch {
 		return
 	}
 	for seen := 0; ; {
@@ -61,8 +62,15 @@ func Stay() {
 		}
 		seen = len(tasks)
 		for _, task := range tasks {
-			if tid, err := strconv.Atoi(task.Name()); err == nil {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil {
+				continue
+			}
+			if pinned {
 				setAffinity(tid, &processors)
+			}
+			if batch {
+				_ = setScheduler(uintptr(tid), unix.SCHED_NORMAL)
 			}
 		}
 	}

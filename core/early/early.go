@@ -9,53 +9,54 @@
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK);
 //   - all its threads begin on one processor, sched_setaffinity(2): to wake each other
 //     on two is an interrupt each time, and one thread more;
+//   - one that is woken there waits until who woke it waits (SCHED_BATCH, sched(7)): or it
+//     finds that one still running, and starts another thread in its place;
 //   - it cannot open files but for the standard ones, until core/nofile is initialised:
 //     it would read /proc/self/mountinfo and look for a limit of its cgroup, which is
 //     the more the more mounts there are, to set GOMAXPROCS by (nor does it learn the
 //     size of huge pages, and so gives no advice on them);
-//   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile.
+//   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile;
+//   - it has none of the environment's variables to copy but those that it reads itself.
 //
-// So a program is started between Plainly and what that returns, to have the slack and the
-// processors that this one was started with, and the environment comes from here.
+// So a program is started between Plainly and what that returns, to have the slack, the
+// processors and the policy that this one was started with, and the environment comes from here.
 package early
 
 import (
 	"runtime"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	_ "ocibox/core/nofile"
 	_ "ocibox/core/room"
-)
-
-// What entry has done.
-var (
-	slack    bool    // the first thread, and all that come from it, have another timer slack
-	own      uintptr // in ns: the one that the process was started with, or an errno's negative
-	variable bool    // GOMAXPROCS=1 is in the environment
-	// pinned says that the first thread, and all that come from it, have one processor
-	// instead of those.
-	pinned     bool
-	processors affinity
 )
 
 // What entry needs.
 var (
-	one affinity
-	//lint:ignore U1000 entry uses it
-	processor uint32
-	//lint:ignore U1000 entry uses it
-	few [2]uint64 // struct rlimit64 of prlimit(2)
-	//lint:ignore U1000 entry uses it
-	rate = &runtime.MemProfileRate
+	//lint:ignore U1000 entry calls it
+	first = begin
+	stack uintptr // its address
+)
+
+// What begin has done.
+var (
+	slack bool    // the first thread, and all that come from it, have another timer slack
+	own   uintptr // in ns: the one that the process was started with, or no such
+	// pinned says that the first thread, and all that come from it, have one processor
+	// instead of those.
+	pinned          bool
+	processors, one affinity
+	batch           bool    // the first thread, and all that come from it, have SCHED_BATCH instead of SCHED_NORMAL
+	environment     uintptr // the address of that many pointers to variables, 0 if package os has them
+	variables       uintptr
 )
 
 // deathSignal is what the process gets when its parent dies, 0 for none.
 var deathSignal int32
 
-// affinity is a CPU mask for as many processors as we look after.
-type affinity [128]byte
+// affinity is a CPU mask for as many processors as we look after, 1024.
+type affinity [128 / wordSize]uintptr
 
 // Here is the first thing that main does: the first thread has its own timer slack
 // and processors from here on.
@@ -68,6 +69,9 @@ func Here() {
 	}
 	if slack {
 		calm(own)
+	}
+	if batch {
+		_ = setScheduler(0, unix.SCHED_NORMAL)
 	}
 	deathSignal = parentDeathSignal()
 }
@@ -94,8 +98,13 @@ func Plainly() (after func()) {
 	runtime.LockOSThread()
 	calm(own)
 	Unpin()
-	if pinned && unix.Gettid() != unix.Getpid() {
-		setAffinity(0, &processors)
+	if unix.Gettid() != unix.Getpid() {
+		if pinned {
+			setAffinity(0, &processors)
+		}
+		if batch {
+			_ = setScheduler(0, unix.SCHED_NORMAL)
+		}
 	}
 	return runtime.UnlockOSThread
 }
@@ -103,10 +112,13 @@ func Plainly() (after func()) {
 // Slack is what Plainly sets, for who does so by a plain system call.
 func Slack() uintptr { return own }
 
+// Batch says that Plainly sets SCHED_NORMAL on other threads than the first.
+func Batch() bool { return batch }
+
 // Processors is what Plainly sets by sched_setaffinity(2), nil for nothing.
 func Processors() []byte {
 	if !pinned {
 		return nil
 	}
-	return processors[:]
+	return unsafe.Slice((*byte)(unsafe.Pointer(&processors)), unsafe.Sizeof(processors))
 }

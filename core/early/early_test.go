@@ -2,6 +2,9 @@ package early
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -69,9 +72,12 @@ func TestEntry(t *testing.T) {
 	for _, env := range [][]string{{}, {"A=1"}, {"A=1", "B="}, {"=", "", "A"}, {"GOMAX=1", "PROCS=2"}, many} {
 		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
 			told := tell(t, env, args...)
-			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": twice(own)}
+			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": twice(own), "left": "1"}
 			if slices.Contains(env, "A=1") {
 				want["A"] = `"1"`
+			}
+			if slices.Contains(env, "GOMAX=1") {
+				want["left"] = "2"
 			}
 			if os.Geteuid() == 0 {
 				want["monitor"] = `"5000000"`
@@ -90,6 +96,22 @@ func TestEntry(t *testing.T) {
 		told := tell(t, env, bin)
 		if told["procs"] != "2" || told["env"] != fmt.Sprintf("%q", env) || told["slack"] != own {
 			t.Errorf("with %q: %v", env, told)
+		}
+	}
+	// What the runtime and its packages read is theirs, as before: in any number, of which
+	// there is room for some.
+	for n := range 70 {
+		env := []string{"A=1", "TZ=here", "B=", "T=Z", "PWD=/there"}
+		for i := range n {
+			env = append(env, fmt.Sprintf("GOOD%d=%d", i, i))
+		}
+		told := tell(t, env, bin)
+		left := []string{strconv.Itoa(n + len([]string{"TZ", "PWD", "GOMAXPROCS"})), `"1"`}
+		if n+3 > gap {
+			left = []string{strconv.Itoa(len(env)), `""`}
+		}
+		if told["env"] != fmt.Sprintf("%q", env) || told["A"] != `"1"` || told["slack"] != own || told["left"] != left[0] || told["before"] != left[1] {
+			t.Errorf("with %d variables of the runtime's: left %s, want %s; A %s, env %s", n, told["left"], left[0], told["A"], told["env"])
 		}
 	}
 	// The limit on open files is what it was, and raised as by any Go program; the runtime
@@ -176,9 +198,82 @@ func plain(env []string) []string {
 	return list
 }
 
+// What runs before the Go runtime calls and refers to nothing but its like, in what the compiler
+// makes of it for any architecture.
+func TestBegin(t *testing.T) {
+	gotool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("it takes the go tool: %v", err)
+	}
+	own := map[string]bool{}
+	file, err := parser.ParseFile(token.NewFileSet(), "begin.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range file.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		own[fn.Name.Name] = true
+		for _, line := range []string{"//go:nosplit", "//go:norace", "//go:nocheckptr"} {
+			if fn.Doc == nil || !slices.ContainsFunc(fn.Doc.List, func(c *ast.Comment) bool { return c.Text == line }) {
+				t.Errorf("%s lacks %s", fn.Name, line)
+			}
+		}
+	}
+	function := regexp.MustCompile(`^TEXT ocibox/core/(early|nofile)\.([\w.]+)\(SB\)`)
+	refers := regexp.MustCompile(`\]R_\w+:([^\s<\[+]+)`)
+	variables := regexp.MustCompile(`^ocibox/core/(early\.(own|slack|pinned|processors|one|batch|environment|variables|stack|assignment|processors)|nofile\.(limit|lowered))$`)
+	for _, arch := range binary.Architectures {
+		t.Run(arch, func(t *testing.T) {
+			seen := 0
+			for _, dir := range []string{".", "../nofile"} {
+				object := filepath.Join(t.TempDir(), "object.a")
+				build := exec.Command(gotool, "build", "-o", object, dir)
+				build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+				if out, err := build.CombinedOutput(); err != nil {
+					if strings.Contains(string(out), "permission denied") {
+						t.Skipf("the go tool's cache belongs to somebody else: %s", out)
+					}
+					t.Fatalf("%v\n%s", err, out)
+				}
+				text, err := exec.Command(gotool, "tool", "objdump", object).Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				in := ""
+				for line := range strings.Lines(string(text)) {
+					if strings.HasPrefix(line, "TEXT ") {
+						in = ""
+						if m := function.FindStringSubmatch(line); m != nil && (own[m[2]] || m[2] == "Lower") {
+							in = m[2]
+							seen++
+						}
+					}
+					m := refers.FindStringSubmatch(line)
+					if in == "" || m == nil {
+						continue
+					}
+					name, local := strings.CutPrefix(m[1], "ocibox/core/early.")
+					switch {
+					case local && own[name], variables.MatchString(m[1]):
+					case slices.Contains([]string{"syscall.RawSyscall6", "ocibox/core/nofile.Lower", "runtime.MemProfileRate"}, m[1]):
+					default:
+						t.Errorf("%s refers to %s", in, m[1])
+					}
+				}
+			}
+			if seen < 8 {
+				t.Errorf("only %d functions were found", seen)
+			}
+		})
+	}
+}
+
 // Nobody asks package os for the environment, or has it pass that on.
 func TestEnvironment(t *testing.T) {
-	asks := regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|ExpandEnv)\(`)
+	asks := regexp.MustCompile(`\bos\.(Getenv|LookupEnv|Environ|ExpandEnv|TempDir|User\w+Dir)\(|\bos\.(MkdirTemp|CreateTemp)\(""|\bexec\.LookPath\(|\bsyscall\.(Getenv|Environ)\(`)
 	starts := regexp.MustCompile(`\bexec\.(Command|CommandContext)\(|\bexec\.Cmd\{|\bos\.ProcAttr\{`)
 	n := 0
 	for _, top := range []string{"../../applets", "../../core"} {

@@ -2,23 +2,30 @@ package early
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	_ "unsafe" // for linkname
+	"syscall"
+	"unsafe"
 )
 
-//go:linkname runtimeEnvs syscall.runtime_envs
-func runtimeEnvs() []string
+// variable is the i-th that the process was started with, in the memory where the kernel has
+// put it.
+func variable(i uintptr) string {
+	at := (*byte)(pointer(*word(environment, i)))
+	n := uintptr(0)
+	for *(*byte)(unsafe.Add(unsafe.Pointer(at), n)) != 0 {
+		n++
+	}
+	return unsafe.String(at, n)
+}
 
-// all is what the runtime has, which it copies for each who asks.
-var all = sync.OnceValue(runtimeEnvs)
-
-// given is the environment that the process was started with, without what entry has
-// added, and as package os has it without the second of two variables of one name.
+// given is the environment that the process was started with, as package os has it: without
+// the second of two variables of one name.
 var given = sync.OnceValue(func() (list []string) {
-	for _, v := range all() {
-		if v != "" && v != assignment && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
+	for i := range variables {
+		if v := variable(i); v != "" && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
 			list = append(list, v)
 		}
 	}
@@ -31,26 +38,21 @@ func sameName(v, w string) bool {
 	return n >= 0 && len(w) > n && w[:n+1] == v[:n+1]
 }
 
-// Environ is os.Environ, without what entry has added. Package os makes a map of the
-// variables first, which is a hundredth of a container's run: so what asks for them
-// here asks this package.
+// Environ is os.Environ, of the environment that the process was started with.
 func Environ() []string {
-	if !variable {
+	if environment == 0 {
 		return os.Environ()
 	}
 	return slices.Clone(given())
 }
 
-// assignment is what entry adds, where no variable of that name is there.
-const assignment = "GOMAXPROCS=1"
-
 // LookupEnv is os.LookupEnv.
 func LookupEnv(name string) (string, bool) {
-	if !variable {
+	if environment == 0 {
 		return os.LookupEnv(name)
 	}
-	for _, v := range all() {
-		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) && v != assignment {
+	for i := range variables {
+		if v := variable(i); len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) {
 			return v[len(name)+1:], true
 		}
 	}
@@ -61,4 +63,28 @@ func LookupEnv(name string) (string, bool) {
 func Getenv(name string) string {
 	value, _ := LookupEnv(name)
 	return value
+}
+
+// TempDir is os.TempDir.
+func TempDir() string {
+	if dir := Getenv("TMPDIR"); dir != "" {
+		return dir
+	}
+	return "/tmp"
+}
+
+// LookPath finds the program that a name without a slash stands for, as a shell does: an
+// executable file in one of the directories of PATH, of which an empty one is the working
+// directory. It is an ENOENT where there is none.
+func LookPath(name string) (string, error) {
+	for _, dir := range filepath.SplitList(Getenv("PATH")) {
+		if dir == "" {
+			dir = "."
+		}
+		path := dir + "/" + name
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", &os.PathError{Op: "find in PATH", Path: name, Err: syscall.ENOENT}
 }

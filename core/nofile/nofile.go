@@ -18,6 +18,24 @@ var known bool
 // lowered says that limit is known, and is not the process's at the moment.
 var lowered bool
 
+// Lower has the process open no descriptor from n up until this package is initialised. It
+// is called before the Go runtime starts: the rules of core/early's begin hold in it.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+//go:noinline
+func Lower(n uint64) {
+	_, _, errno := rawSyscall6(sysPrlimit64, 0, rlimitNofile, 0, uintptr(unsafe.Pointer(&limit)), 0, 0)
+	if errno != 0 {
+		return
+	}
+	few := limit
+	few.soft = n
+	_, _, errno = rawSyscall6(sysPrlimit64, 0, rlimitNofile, uintptr(unsafe.Pointer(&few)), 0, 0, 0)
+	lowered = errno == 0
+}
+
 func init() {
 	set, get := unsafe.Pointer(nil), unsafe.Pointer(&limit)
 	if lowered {

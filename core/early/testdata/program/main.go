@@ -19,11 +19,14 @@ import (
 	"ocibox/core/nofile"
 )
 
-// processors are those that a thread may run on.
+// processors are those that a thread may run on, and its policy where that is not the usual.
 func processors(tid int) string {
 	var set unix.CPUSet
 	err := unix.SchedGetaffinity(tid, &set)
 	list := ""
+	if attr, err := unix.SchedGetAttr(tid, 0); err != nil || attr.Policy != unix.SCHED_NORMAL {
+		list = fmt.Sprint("policy ", attr, err)
+	}
 	for cpu := range 1024 {
 		if set.IsSet(cpu) {
 			list += fmt.Sprint("+", cpu)
@@ -69,7 +72,7 @@ func cloned() string {
 }
 
 func main() {
-	before := os.Getenv("GOMAXPROCS")
+	before, left := os.Getenv("GOMAXPROCS"), len(os.Environ())
 	early.Here()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	first := processors(0)
@@ -144,7 +147,7 @@ func main() {
 			}
 		}
 	}
-	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
-		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
+	fmt.Printf("procs %d\nbefore %q\nleft %d\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
+		runtime.GOMAXPROCS(0), before, left, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
 		fmt.Sprint(strings.Count(pinned, "+"), strings.Count(again, "+"), " ", cloning, " ", after))
 }
