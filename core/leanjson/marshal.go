@@ -49,7 +49,7 @@ func (e *encoder) value(v reflect.Value, depth int) bool {
 	case reflect.Map:
 		return e.mapping(v, depth)
 	case reflect.String:
-		return e.text(v.String())
+		e.out = AppendString(e.out, v.String())
 	case reflect.Bool:
 		e.out = strconv.AppendBool(e.out, v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -100,10 +100,7 @@ func empty(v reflect.Value) bool {
 }
 
 func (e *encoder) member(name string, v reflect.Value, depth int) bool {
-	if !e.text(name) {
-		return false
-	}
-	e.out = append(e.out, ':')
+	e.out = append(AppendString(e.out, name), ':')
 	return e.value(v, depth+1)
 }
 
@@ -151,16 +148,17 @@ func (e *encoder) mapping(v reflect.Value, depth int) bool {
 	return true
 }
 
-// text is a string of plain characters.
-func (e *encoder) text(s string) bool {
+// AppendString appends what json.Marshal makes of a string.
+func AppendString(out []byte, s string) []byte {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
 			text, err := json.Marshal(s)
-			e.out = append(e.out, text...)
-			return err == nil
+			if err != nil {
+				panic(err) // of a string there is none
+			}
+			return append(out, text...)
 		}
 	}
-	e.out = append(append(append(e.out, '"'), s...), '"')
-	return true
+	return append(append(append(out, '"'), s...), '"')
 }
