@@ -26,6 +26,7 @@ var heavy = map[string]string{
 	"regexp":        "a quarter of a megabyte; core/ere matches ids",
 	"debug/elf":     "it brings DWARF and three decompressors; core/elf has its numbers",
 	"net":           "with what it brings, 25 allocations at the start of every applet, and 70 KB; core/rtnl speaks netlink",
+	"net/netip":     "a fiftieth of the start of every applet, for package unique's tables; core/inet has addresses",
 	"net/http":      "nothing here speaks HTTP, and it brings crypto",
 	"crypto/tls":    "nothing here speaks TLS",
 	"html/template": "as text/template",

@@ -2,13 +2,13 @@ package ip
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/inet"
 )
 
 // prefix is an address with the length of a prefix. That of "default" has no
@@ -52,8 +52,8 @@ func anywhere(word string) bool { return word == "default" || word == "any" || w
 // that an IPv4 address lacks at its end are 0.
 func readAddress(word string, family uint8) (prefix, error) {
 	p := prefix{family: family}
-	if a, err := netip.ParseAddr(word); err == nil && a.Is6() && a.Zone() == "" && family != unix.AF_INET {
-		return prefix{unix.AF_INET6, a.AsSlice(), 128}, nil
+	if a, err := inet.ParseAddr(word); err == nil && !a.Is4() && family != unix.AF_INET {
+		return prefix{unix.AF_INET6, a, 128}, nil
 	}
 	parts := strings.Split(word, ".")
 	addr := make([]byte, 4)
@@ -88,12 +88,11 @@ func readPrefix(word string, family uint8) (prefix, error) {
 		p.bits = int(n)
 		return p, nil
 	}
-	mask, err := netip.ParseAddr(length)
+	mask, err := inet.ParseAddr(length)
 	if err != nil || !mask.Is4() || p.family != unix.AF_INET {
 		return p, wrong
 	}
-	b := mask.As4()
-	n := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	n := uint32(mask[0])<<24 | uint32(mask[1])<<16 | uint32(mask[2])<<8 | uint32(mask[3])
 	p.bits = 0
 	for n&(1<<31) != 0 {
 		n <<= 1
@@ -129,10 +128,7 @@ func (p *prefix) holds(addr []byte, bits int) bool {
 
 // host is an address as text.
 func host(b []byte) string {
-	if a, ok := netip.AddrFromSlice(b); ok {
-		if a.Is4In6() {
-			return "::ffff:" + a.Unmap().String()
-		}
+	if a, ok := inet.AddrFrom(b); ok {
 		return a.String()
 	}
 	return fmt.Sprintf("%x", b)
@@ -150,8 +146,8 @@ func hardware(b []byte) string {
 // readHardware reads one.
 func readHardware(word string) ([]byte, error) {
 	if !strings.Contains(word, ":") {
-		if a, err := netip.ParseAddr(word); err == nil && a.Is4() {
-			return a.AsSlice(), nil // of a tunnel
+		if a, err := inet.ParseAddr(word); err == nil && a.Is4() {
+			return a, nil // of a tunnel
 		}
 	}
 	var b []byte

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +13,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/fault"
+	"ocibox/core/inet"
 	"ocibox/core/link"
 	"ocibox/core/namespace"
 	"ocibox/core/netns"
@@ -35,11 +35,11 @@ func hinted(err error) error {
 
 // end is one of a pair, as JSON.
 type end struct {
-	Name      string         `json:"name,omitempty"`
-	Index     int32          `json:"ifindex"`
-	State     string         `json:"state,omitempty"`
-	MTU       uint32         `json:"mtu,omitempty"`
-	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Index     int32         `json:"ifindex"`
+	State     string        `json:"state,omitempty"`
+	MTU       uint32        `json:"mtu,omitempty"`
+	Addresses []inet.Prefix `json:"addresses,omitempty"`
 	place
 	Peer *end `json:"peer,omitempty"`
 }

@@ -3,7 +3,6 @@
 package veth
 
 import (
-	"net/netip"
 	"os/signal"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -12,6 +11,7 @@ import (
 	"ocibox/applets/cli"
 	"ocibox/core/container"
 	"ocibox/core/fault"
+	"ocibox/core/inet"
 	"ocibox/core/link"
 	"ocibox/core/namespace"
 	"ocibox/core/netns"
@@ -253,11 +253,11 @@ func add(f *cli.Flags) action {
 }
 
 // prefixes reads addresses that have a length behind them.
-func prefixes(flag string, words []string) (list []netip.Prefix, err error) {
+func prefixes(flag string, words []string) (list []inet.Prefix, err error) {
 	for _, w := range words {
-		p, err := netip.ParsePrefix(w)
+		p, err := inet.ParsePrefix(w)
 		if err != nil {
-			if a, e := netip.ParseAddr(w); e == nil && a.Zone() == "" {
+			if a, e := inet.ParseAddr(w); e == nil {
 				return nil, fault.Op(nil, "%s %s has no length behind it", flag, w).WithHint("as in %s/%d: how many bits of it are those of the network", a, map[bool]int{true: 24, false: 64}[a.Is4()])
 			}
 			return nil, fault.Op(nil, "%s %s is no address with a length, as in 10.0.0.10/24", flag, w)

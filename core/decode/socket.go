@@ -2,12 +2,12 @@ package decode
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/inet"
 	"ocibox/core/names"
 )
 
@@ -136,14 +136,14 @@ func (p *printer) sockaddr(addr, length uint64) bool {
 	case family == unix.AF_INET && len(data) >= 6:
 		port("sin_port")
 		p.s(", sin_addr=inet_addr(")
-		p.b = p.quote(p.b, []byte(netip.AddrFrom4([4]byte(data[2:6])).String()))
+		p.b = p.quote(p.b, []byte(inet.Addr(data[2:6]).String()))
 		p.s(")")
 	case family == unix.AF_INET6 && len(data) >= 26:
 		port("sin6_port")
 		p.s(", sin6_flowinfo=htonl(")
 		p.u(uint64(binary.BigEndian.Uint32(data[2:])))
 		p.s("), inet_pton(AF_INET6, ")
-		p.b = p.quote(p.b, []byte(netip.AddrFrom16([16]byte(data[6:22])).String()))
+		p.b = p.quote(p.b, []byte(inet.Addr(data[6:22]).String()))
 		p.s(", &sin6_addr), ")
 		p.members(b, "sin6_scope_id=u4@24")
 	case family == unix.AF_NETLINK && len(data) >= 10:

@@ -3,13 +3,13 @@ package link
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/inet"
 	"ocibox/core/rtnl"
 )
 
@@ -67,7 +67,7 @@ func readAddress(msg unix.IfAddrmsg, b []byte) (address, uint32, error) {
 		case unix.IFA_LABEL:
 			a.label = unix.ByteSliceToString(at.Value)
 		case unix.IFA_ADDRESS, unix.IFA_LOCAL:
-			if ip, ok := netip.AddrFromSlice(at.Value); ok && (a.text == "" || at.Type == unix.IFA_LOCAL) {
+			if ip, ok := inet.AddrFrom(at.Value); ok && (a.text == "" || at.Type == unix.IFA_LOCAL) {
 				a.text = fmt.Sprintf("%s/%d", ip, msg.Prefixlen)
 			}
 			fallthrough

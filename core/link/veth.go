@@ -3,18 +3,18 @@ package link
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
+	"ocibox/core/inet"
 	"ocibox/core/rtnl"
 )
 
 // A Veth is a pair of devices to make, veth(4).
 type Veth struct {
 	Name, Peer               string
-	Addresses, PeerAddresses []netip.Prefix
+	Addresses, PeerAddresses []inet.Prefix
 	MTU                      uint32 // of both; 0 is the kernel's default
 	Bridge                   string // that Name becomes a port of, or ""
 	Up                       bool   // both
@@ -84,7 +84,7 @@ func (n *Network) finish(there *Network, v *Veth) error {
 	for _, end := range []struct {
 		in        *Network
 		name      string
-		addresses []netip.Prefix
+		addresses []inet.Prefix
 	}{{there, v.Peer, v.PeerAddresses}, {n, v.Name, v.Addresses}} {
 		index, err := end.in.Index(end.name)
 		if err != nil {
@@ -92,12 +92,12 @@ func (n *Network) finish(there *Network, v *Veth) error {
 		}
 		for _, p := range end.addresses {
 			a := Address{}
-			a.Family, a.Prefixlen, a.Index = unix.AF_INET6, uint8(p.Bits()), uint32(index)
-			if p.Addr().Is4() {
+			a.Family, a.Prefixlen, a.Index = unix.AF_INET6, uint8(p.Bits), uint32(index)
+			if p.Addr.Is4() {
 				a.Family = unix.AF_INET
 			}
-			a.Add(unix.IFA_LOCAL, p.Addr().AsSlice())
-			a.Add(unix.IFA_ADDRESS, p.Addr().AsSlice())
+			a.Add(unix.IFA_LOCAL, p.Addr)
+			a.Add(unix.IFA_ADDRESS, p.Addr)
 			if err := end.in.SetAddress(&a, unix.NLM_F_CREATE|unix.NLM_F_EXCL); err != nil {
 				return fault.Op(err, "give %s the address %s", end.name, p)
 			}
@@ -117,7 +117,7 @@ type VethEnd struct {
 	Index     int32
 	State     string // "up", "down", or "no carrier": up, but the peer is not
 	MTU       uint32
-	Addresses []netip.Prefix
+	Addresses []inet.Prefix
 	PeerIndex int32
 	PeerNS    int32 // the number that the peer's namespace has, or NoID if it is the same
 }
@@ -160,8 +160,8 @@ func (n *Network) Veths() ([]VethEnd, error) {
 			if b == nil {
 				b = a.Get(unix.IFA_ADDRESS)
 			}
-			if ip, ok := netip.AddrFromSlice(b); ok {
-				e.Addresses = append(e.Addresses, netip.PrefixFrom(ip, int(a.Prefixlen)))
+			if ip, ok := inet.AddrFrom(b); ok {
+				e.Addresses = append(e.Addresses, inet.Prefix{Addr: ip, Bits: int(a.Prefixlen)})
 			}
 		}
 		list = append(list, e)
