@@ -222,7 +222,7 @@ func TestValues(t *testing.T) {
 	}
 	for words, want := range map[string]string{
 		"--on=x": "--on x: invalid syntax", "-nx": "--n x: invalid syntax", "--n=99999999999999999999": "--n 99999999999999999999: value out of range",
-		"--verbose=x": "--verbose x: invalid syntax", "--wait=x": `--wait x: time: invalid duration "x"`,
+		"--verbose=x": "--verbose x: invalid syntax", "--wait=x": `--wait x: is no length of time, such as 500ms or 1m30s`,
 	} {
 		if err := f.Parse(Std{}, []string{words}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", words, err, want)

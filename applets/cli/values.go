@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,9 +65,58 @@ type durationValue time.Duration
 
 func (v *durationValue) String() string { return time.Duration(*v).String() }
 func (v *durationValue) Set(s string) error {
-	d, err := time.ParseDuration(s)
+	d, ok := parseDuration(s)
+	if !ok {
+		return fault.Op(nil, "is no length of time, such as 500ms or 1m30s")
+	}
 	*v = durationValue(d)
-	return err
+	return nil
+}
+
+// parseDuration is time.ParseDuration, which has a map of the units made when any program
+// that it is in starts.
+func parseDuration(s string) (sum time.Duration, ok bool) {
+	s, negative := strings.CutPrefix(s, "-")
+	if !negative {
+		s = strings.TrimPrefix(s, "+")
+	}
+	if s == "0" {
+		return 0, true
+	}
+	for s != "" {
+		unit := strings.TrimLeft(s, "0123456789.")
+		number := s[:len(s)-len(unit)]
+		s = strings.TrimLeft(unit, "nuµμmsh")
+		var one time.Duration
+		switch unit[:len(unit)-len(s)] {
+		case "ns":
+			one = time.Nanosecond
+		case "us", "µs", "μs":
+			one = time.Microsecond
+		case "ms":
+			one = time.Millisecond
+		case "s":
+			one = time.Second
+		case "m":
+			one = time.Minute
+		case "h":
+			one = time.Hour
+		default:
+			return 0, false
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		n *= float64(one)
+		if err != nil || n+float64(sum) >= math.MaxInt64 {
+			return 0, false
+		}
+		if sum += time.Duration(n); s == "" {
+			ok = true
+		}
+	}
+	if negative {
+		sum = -sum
+	}
+	return sum, ok
 }
 
 // choice is a flag's value that is one of a few words.

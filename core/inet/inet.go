@@ -157,3 +157,9 @@ func (p Prefix) String() string { return p.Addr.String() + "/" + strconv.Itoa(p.
 
 // MarshalText is String.
 func (p Prefix) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText is ParsePrefix.
+func (p *Prefix) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePrefix(string(text))
+	return err
+}

@@ -87,4 +87,11 @@ func TestString(t *testing.T) {
 	if string(text) != `["10.0.0.1/24"]` || err != nil {
 		t.Errorf("%s, %v", text, err)
 	}
+	var list []Prefix
+	if err := json.Unmarshal(text, &list); err != nil || len(list) != 1 || list[0].String() != "10.0.0.1/24" {
+		t.Errorf("%v, %v", list, err)
+	}
+	if err := json.Unmarshal([]byte(`["10.0.0.1"]`), &list); err == nil {
+		t.Error("a prefix without a length is taken")
+	}
 }
