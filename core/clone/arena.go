@@ -4,14 +4,15 @@ import "unsafe"
 
 // The arena is one anonymous shared mapping, laid out as
 //
-//	header | registers | instructions | scratch | copyState | data
+//	header | registers | instructions | scratch | copyState | data | labels
 //
 // It never moves and the garbage collector does not know it. The parent fills
 // it before the clone; after that the child writes registers, results and
 // scratch, and the parent only reads. Offsets are from its start; what a
 // system call takes is an address.
 type header struct {
-	code    uintptr // offset of the first insn
+	code    uintptr // offset of the first Insn
+	data    uintptr // offset of what arguments refer to
 	regs    uintptr // offset of the registers, one uintptr each
 	scratch uintptr // offset of a scratch
 	copy    uintptr // offset of a copyState, in a program with an opCopy
@@ -20,7 +21,14 @@ type header struct {
 	report  uint32 // register with the descriptor that reports go to
 	sync    uint32 // register with the socket to the parent
 	inherit uint32 // the first descriptor that what is executed does not inherit
+	state   uint32 // of the instruction pc; written by the child, as the next
+	errno   uint32 // of it
+	labels  uint32 // offset of a label for each instruction from labeled on
+	labeled uint32 // 0 where none has one
 }
+
+// label is a text that goes with the report of a failure.
+type label struct{ at, size uint32 }
 
 // Kinds of instruction.
 const (
@@ -50,24 +58,31 @@ const (
 	stateSkipped
 )
 
-// An insn is one instruction as the child reads it. Register 0 means "none". There are
-// hundreds, and every page of them is one that has to be had: it is kept small.
-type insn struct {
+// An Insn is one instruction. Register 0 means "none". There are hundreds, and every page of
+// them is one that has to be had: it is kept small.
+type Insn struct {
 	op     uint8
-	isReg  uint8 // bit i: arg[i] is the index of a register
-	negate uint8 // 1: run unless cond holds value, 0: only if it does
-	state  uint8 // written by the child
-	nr     uint32
-	save   uint32    // register that takes the result
-	cond   uint32    // register that is compared with value
-	log    uint32    // register of an fs context whose log explains a failure
-	errno  uint32    // written by the child
-	label  uint32    // offset of a text that goes with a failure report
-	nlabel uint32    // its length
+	flags  uint8 // negated, and the number of arguments
+	nr     uint16
+	kinds  uint16    // two bits for each argument, an argKind
 	ignore [3]uint16 // errnos that are no failure; the result is then its negative
+	step   uint32    // what it belongs to, for who built it
+	save   Reg       // takes the result
+	cond   Reg       // is compared with value
+	log    Reg       // fs context whose log explains a failure
 	value  uintptr
-	arg    [6]uintptr
+	args   [maxArgs]uint32
 }
+
+const (
+	negated = 1 // in flags: it runs unless cond holds value, and otherwise only if it does
+
+	// nargs is how many arguments there are, in flags.
+	nargsShift = 1
+
+	maxArgs  = 6
+	kindBits = 2
+)
 
 // scratch is the child's working memory.
 type scratch struct {
@@ -181,7 +196,7 @@ const (
 
 const (
 	headerSize  = unsafe.Sizeof(header{})
-	insnSize    = unsafe.Sizeof(insn{})
+	insnSize    = unsafe.Sizeof(Insn{})
 	scratchSize = unsafe.Sizeof(scratch{})
 	wordSize    = unsafe.Sizeof(uintptr(0))
 )

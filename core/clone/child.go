@@ -45,14 +45,14 @@ func at[T any](base unsafe.Pointer, off uintptr) *T { return (*T)(unsafe.Add(bas
 func run(base unsafe.Pointer) {
 	h := (*header)(base)
 	for ; h.pc < h.ncode; h.pc++ {
-		in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
-		if in.cond != 0 && (reg(base, in.cond) == in.value) == (in.negate != 0) {
-			in.state = stateSkipped
+		in := (*Insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
+		if in.cond != 0 && (reg(base, in.cond) == in.value) == (in.flags&negated != 0) {
+			h.state = stateSkipped
 			continue
 		}
-		in.state = stateRunning
+		h.state, h.errno = stateRunning, 0
 		ret, errno := step(base, in)
-		in.errno = uint32(errno)
+		h.errno = uint32(errno)
 		if errno != 0 && !ignored(in, errno) {
 			fail(base, in, errno)
 		}
@@ -62,7 +62,7 @@ func run(base unsafe.Pointer) {
 		if in.save != 0 {
 			setReg(base, in.save, ret)
 		}
-		in.state = stateDone
+		h.state = stateDone
 	}
 	exit(exitFailed)
 }
@@ -70,7 +70,7 @@ func run(base unsafe.Pointer) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+func step(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	switch in.op {
 	case opCall:
 		r, _, e := syscall.RawSyscall6(uintptr(in.nr), arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
@@ -112,34 +112,43 @@ func step(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func reg(base unsafe.Pointer, r uint32) uintptr {
+func reg(base unsafe.Pointer, r Reg) uintptr {
 	return *(*uintptr)(unsafe.Add(base, (*header)(base).regs+uintptr(r)*wordSize))
 }
 
 //go:norace
 //go:nocheckptr
 //go:noinline
-func setReg(base unsafe.Pointer, r uint32, v uintptr) {
+func setReg(base unsafe.Pointer, r Reg, v uintptr) {
 	*(*uintptr)(unsafe.Add(base, (*header)(base).regs+uintptr(r)*wordSize)) = v
 }
 
-// arg is argument i of the instruction, its register read.
+// arg is argument i of the instruction: its register or its word read, and of what is in the
+// data the address.
 //
 //go:norace
 //go:nocheckptr
 //go:noinline
-func arg(base unsafe.Pointer, in *insn, i uintptr) uintptr {
-	v := *(*uintptr)(unsafe.Add(unsafe.Pointer(in), unsafe.Offsetof(in.arg)+i*wordSize))
-	if in.isReg>>(i&7)&1 != 0 {
-		return reg(base, uint32(v))
+func arg(base unsafe.Pointer, in *Insn, i uintptr) uintptr {
+	v := *(*uint32)(unsafe.Add(unsafe.Pointer(in), unsafe.Offsetof(in.args)+i*4))
+	kind := argKind(in.kinds >> (kindBits * i & 15) & (1<<kindBits - 1))
+	if kind == argNumber {
+		return uintptr(int32(v))
 	}
-	return v
+	if kind == argReg {
+		return reg(base, Reg(v))
+	}
+	data := (*header)(base).data + uintptr(v)
+	if kind == argWide {
+		return *at[uintptr](base, data)
+	}
+	return uintptr(base) + data
 }
 
 //go:norace
 //go:nocheckptr
 //go:noinline
-func ignored(in *insn, e syscall.Errno) bool {
+func ignored(in *Insn, e syscall.Errno) bool {
 	n := uint16(e)
 	return in.ignore[0] == n || in.ignore[1] == n || in.ignore[2] == n
 }
@@ -181,14 +190,17 @@ func wait(base unsafe.Pointer, fd uintptr) syscall.Errno {
 func report(base unsafe.Pointer, kind uint32, nlog uintptr) syscall.Errno {
 	h := (*header)(base)
 	s := at[scratch](base, h.scratch)
-	in := (*insn)(unsafe.Add(base, h.code+uintptr(h.pc)*insnSize))
-	s.msg.kind, s.msg.pc, s.msg.errno = kind, h.pc, in.errno
+	s.msg.kind, s.msg.pc, s.msg.errno = kind, h.pc, h.errno
 	s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.msg)), unsafe.Sizeof(s.msg)
-	s.iov[1].base, s.iov[1].len = uintptr(base)+uintptr(in.label), uintptr(in.nlabel)
+	s.iov[1].base, s.iov[1].len = 0, 0
+	if h.labeled != 0 && h.pc >= h.labeled {
+		l := at[label](base, uintptr(h.labels)+uintptr(h.pc-h.labeled)*unsafe.Sizeof(label{}))
+		s.iov[1].base, s.iov[1].len = uintptr(base)+uintptr(l.at), uintptr(l.size)
+	}
 	s.iov[2].base, s.iov[2].len = uintptr(unsafe.Pointer(&s.text)), nlog
 	s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 3
 	s.hdr.control, s.hdr.controllen = 0, 0
-	return send(base, reg(base, h.report))
+	return send(base, reg(base, Reg(h.report)))
 }
 
 //go:norace
@@ -210,7 +222,7 @@ func send(base unsafe.Pointer, fd uintptr) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fail(base unsafe.Pointer, in *insn, e syscall.Errno) {
+func fail(base unsafe.Pointer, in *Insn, e syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
 	var n uintptr
 	if in.log != 0 {
@@ -230,7 +242,7 @@ func fail(base unsafe.Pointer, in *insn, e syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func sendFD(base unsafe.Pointer, in *insn) syscall.Errno {
+func sendFD(base unsafe.Pointer, in *Insn) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	s.iov[0].base, s.iov[0].len = arg(base, in, 2), arg(base, in, 3)
 	s.cmsg.level, s.cmsg.typ = unix.SOL_SOCKET, unix.SCM_RIGHTS
@@ -273,7 +285,7 @@ func receiveFD(base unsafe.Pointer, sock uintptr) (uintptr, syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fork(base unsafe.Pointer, in *insn) syscall.Errno {
+func fork(base unsafe.Pointer, in *Insn) syscall.Errno {
 	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, arg(base, in, 0), arg(base, in, 1), 0, 0, 0, 0)
 	if e != 0 || pid == 0 {
 		return e
@@ -288,7 +300,7 @@ func fork(base unsafe.Pointer, in *insn) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+func accept(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
 	for {
 		fd, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, arg(base, in, 0), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
@@ -304,7 +316,7 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 				continue
 			}
 			if e == 0 && n == 1 && s.word[0] == wordGo {
-				(*header)(base).report = in.save
+				(*header)(base).report = uint32(in.save)
 				return fd, 0
 			}
 			break
@@ -318,7 +330,7 @@ func accept(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func exec(base unsafe.Pointer, in *insn) syscall.Errno {
+func exec(base unsafe.Pointer, in *Insn) syscall.Errno {
 	result := syscall.Errno(unix.ENOENT)
 	off := arg(base, in, 0) - uintptr(base)
 	for ; ; off += wordSize {
@@ -342,7 +354,7 @@ func exec(base unsafe.Pointer, in *insn) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func find(base unsafe.Pointer, in *insn) syscall.Errno {
+func find(base unsafe.Pointer, in *Insn) syscall.Errno {
 	off := arg(base, in, 0) - uintptr(base)
 	cwd := unix.AT_FDCWD
 	for ; ; off += wordSize {
@@ -363,7 +375,7 @@ func find(base unsafe.Pointer, in *insn) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func fileType(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+func fileType(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	if e := statx(base, arg(base, in, 0)); e != 0 {
 		return 0, e
 	}
@@ -404,7 +416,7 @@ func statx(base unsafe.Pointer, fd uintptr) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func owner(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+func owner(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	if e := statx(base, arg(base, in, 0)); e != 0 {
 		return 0, e
 	}

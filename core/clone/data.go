@@ -81,6 +81,13 @@ func (p *Program) Blank(size int, name string) Blank {
 	return Blank{p.Data(make([]byte, size)).v, size, p.Reg(name)}
 }
 
+// wide puts a number into the data.
+func (p *Program) wide(v uintptr) uintptr {
+	at := p.align()
+	p.data = appendWord(p.data, v)
+	return at
+}
+
 func (p *Program) align() uintptr {
 	for len(p.data)%8 != 0 {
 		p.data = append(p.data, 0)

@@ -32,7 +32,7 @@ func (l *Linked) Explain() []Line {
 		if in.op == opReport {
 			continue
 		}
-		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, int(i.nargs)), Wait: -1}
+		line := Line{Step: l.prog.steps[i.step], Text: l.text(in, i.nargs()), Wait: -1}
 		if c := describeCall(uintptr(in.nr)); in.op == opCall && c != nil {
 			line.Call = c.name
 		}
@@ -59,18 +59,18 @@ func (l *Linked) kept() string {
 func (l *Linked) regName(r uint32) string { return "$" + l.prog.regs[r] }
 
 // text is the instruction with its condition and what becomes of the result.
-func (l *Linked) text(in *insn, nargs int) string {
+func (l *Linked) text(in *Insn, nargs int) string {
 	var b strings.Builder
 	if in.cond != 0 {
 		op := "=="
-		if in.negate != 0 {
+		if in.flags&negated != 0 {
 			op = "!="
 		}
-		fmt.Fprintf(&b, "if %s %s %s: ", l.regName(in.cond), op, condValue(in.value))
+		fmt.Fprintf(&b, "if %s %s %s: ", l.regName(uint32(in.cond)), op, condValue(in.value))
 	}
 	b.WriteString(l.call(in, nargs))
 	if in.save != 0 {
-		b.WriteString(" = " + l.regName(in.save))
+		b.WriteString(" = " + l.regName(uint32(in.save)))
 	}
 	sep := " (or "
 	for _, e := range in.ignore {
@@ -92,22 +92,22 @@ func condValue(v uintptr) string {
 	return strconv.Itoa(int(v))
 }
 
-func (l *Linked) call(in *insn, nargs int) string {
-	str := func(i int) string { return strconv.Quote(l.str(in.arg[i])) }
+func (l *Linked) call(in *Insn, nargs int) string {
+	str := func(i int) string { return strconv.Quote(l.str(l.value(in, i))) }
 	val := func(i int) string { return l.arg(in, i, "int") }
 	switch in.op {
 	case opOpen:
-		how := map[uintptr]string{MakeDir: ", make a directory", MakeFile: ", make a file", MakeLike: ", make one like " + l.regName(uint32(in.arg[3]))}[in.arg[2]]
-		return fmt.Sprintf("open-in-root(%s, %s, %s%s)", val(0), str(1), names.Open.Format(uint64(in.arg[4])), how)
+		how := map[uintptr]string{MakeDir: ", make a directory", MakeFile: ", make a file", MakeLike: ", make one like " + l.regName(uint32(l.value(in, 3)))}[l.value(in, 2)]
+		return fmt.Sprintf("open-in-root(%s, %s, %s%s)", val(0), str(1), names.Open.Format(uint64(l.value(in, 4))), how)
 	case opStat:
 		s := "statx(" + val(0) + ")"
-		switch t := in.arg[1]; t {
+		switch t := l.value(in, 1); t {
 		case 0:
 			return s + " is a directory"
 		case tellMode:
 			return s + "'s mode"
 		case unix.S_IFCHR, unix.S_IFBLK:
-			return fmt.Sprintf("%s must be %s %d:%d", s, names.FileTypes.Format(uint64(t)), in.arg[2], in.arg[3])
+			return fmt.Sprintf("%s must be %s %d:%d", s, names.FileTypes.Format(uint64(t)), l.value(in, 2), l.value(in, 3))
 		default:
 			return s + " must be " + names.FileTypes.Format(uint64(t))
 		}
@@ -115,14 +115,14 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return "wait for the parent"
 	case opSendFD:
 		text := str(2)
-		if in.isReg&(1<<3) != 0 { // a Blank's, not written yet
+		if in.kind(3) == argReg { // a Blank's, not written yet
 			text = val(3)
 		}
 		return fmt.Sprintf("sendmsg(%s, %s, SCM_RIGHTS %s)", val(0), text, val(1))
 	case opReceive:
 		return "recvmsg(" + val(0) + ", SCM_RIGHTS)"
 	case opFork:
-		args := (*cloneArgs)(l.at(in.arg[0]))
+		args := (*cloneArgs)(l.at(l.value(in, 0)))
 		f := strings.TrimSuffix("CLONE_PARENT|"+names.Namespaces.Format(args.flags&^(unix.CLONE_PARENT|unix.CLONE_PARENT_SETTID)), "|0")
 		return "clone3(" + f + "), go on in the child"
 	case opAccept:
@@ -137,7 +137,7 @@ func (l *Linked) call(in *insn, nargs int) string {
 		return fmt.Sprintf("copy what is in %s to %s", val(0), val(1))
 	case opOwner:
 		id := "uid"
-		if in.arg[1] != 0 {
+		if l.value(in, 1) != 0 {
 			id = "gid"
 		}
 		return "statx(" + val(0) + ")." + id
@@ -146,11 +146,11 @@ func (l *Linked) call(in *insn, nargs int) string {
 	case opSpawn:
 		s := fmt.Sprintf("spawn(%s, %s, %s)", str(0), l.arg(in, 1, "argv"), l.arg(in, 2, "envp"))
 		for i, stream := range []string{"standard output", "standard error"} {
-			if in.isReg&(1<<(4+i)) != 0 {
+			if in.kind(4+i) == argReg {
 				s += ", " + stream + " to " + val(4+i)
 			}
 		}
-		if a := (*spawnArgs)(l.at(in.arg[3])); a.seconds != 0 {
+		if a := (*spawnArgs)(l.at(l.value(in, 3))); a.seconds != 0 {
 			s += fmt.Sprintf(", for at most %d s", a.seconds)
 		}
 		return s
@@ -168,10 +168,25 @@ func (l *Linked) call(in *insn, nargs int) string {
 	return c.name + "(" + strings.Join(args, ", ") + ")"
 }
 
+// value is argument i of the instruction: of a register its number, of what is in the data the
+// address.
+func (l *Linked) value(in *Insn, i int) uintptr {
+	switch v := in.args[i]; in.kind(i) {
+	case argReg:
+		return uintptr(v)
+	case argData:
+		return uintptr(l.base) + l.data + uintptr(v)
+	case argWide:
+		return *(*uintptr)(unsafe.Add(l.base, l.data+uintptr(v)))
+	default:
+		return uintptr(int32(v))
+	}
+}
+
 // arg formats argument i of the instruction as the kind says.
-func (l *Linked) arg(in *insn, i int, kind string) string {
-	v := in.arg[i]
-	if in.isReg&(1<<i) != 0 {
+func (l *Linked) arg(in *Insn, i int, kind string) string {
+	v := l.value(in, i)
+	if in.kind(i) == argReg {
 		return l.regName(uint32(v))
 	}
 	switch kind {
@@ -206,7 +221,7 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 		r := (*[2]uint64)(l.at(v))
 		return "{" + rlimitText(r[0]) + ", " + rlimitText(r[1]) + "}"
 	case "groups":
-		n := in.arg[0]
+		n := l.value(in, 0)
 		return fmt.Sprint(unsafe.Slice((*uint32)(l.at(v)), n))
 	case "capdata":
 		d := (*[2]unix.CapUserData)(l.at(v))
@@ -222,14 +237,14 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 	case "ioprio":
 		return IOPrioText(int(v))
 	case "cpus": // the mask's bytes are counted before it
-		return maskText(unsafe.Slice((*uintptr)(l.at(v)), in.arg[1]/wordSize))
+		return maskText(unsafe.Slice((*uintptr)(l.at(v)), l.value(in, 1)/wordSize))
 	case "nodes": // its bits behind it, and one
 		if v == 0 {
 			return "NULL"
 		}
-		return maskText(unsafe.Slice((*uintptr)(l.at(v)), in.arg[2]/(8*wordSize)))
+		return maskText(unsafe.Slice((*uintptr)(l.at(v)), l.value(in, 2)/(8*wordSize)))
 	case "prctlarg":
-		switch in.arg[0] {
+		switch l.value(in, 0) {
 		case unix.PR_CAPBSET_DROP:
 			return capName(v)
 		case unix.PR_CAP_AMBIENT:
@@ -238,11 +253,11 @@ func (l *Linked) arg(in *insn, i int, kind string) string {
 			return unix.SignalName(unix.Signal(v))
 		}
 	case "prctlarg2":
-		if in.arg[0] == unix.PR_CAP_AMBIENT && in.arg[1] == unix.PR_CAP_AMBIENT_RAISE {
+		if l.value(in, 0) == unix.PR_CAP_AMBIENT && l.value(in, 1) == unix.PR_CAP_AMBIENT_RAISE {
 			return capName(v)
 		}
 	case "ioctlarg":
-		switch in.arg[1] {
+		switch l.value(in, 1) {
 		case unix.TIOCSPTLCK:
 			return fmt.Sprintf("&%d", *(*int32)(l.at(v)))
 		case unix.TIOCGPTPEER:
@@ -371,7 +386,7 @@ func (p *Program) brief(i *Insn) string {
 	switch i.op {
 	case opOpen:
 		name = "open"
-		str(i.arg(1))
+		str(p.arg(i, 1))
 	case opStat, opOwner:
 		name = "statx"
 	case opAmbient:
@@ -392,15 +407,15 @@ func (p *Program) brief(i *Insn) string {
 		name = "prctl"
 	case opSpawn:
 		name = "spawn"
-		str(i.arg(0))
+		str(p.arg(i, 0))
 	case opExec:
 		// execvp(3) is told one name; the first path may only be one try.
 		name = "execve"
-		argv := p.word(i.arg(1).v)
+		argv := p.word(p.arg(i, 1).v)
 		str(Arg{argData, argv})
 	case opFind:
 		name = "faccessat"
-		str(i.arg(1))
+		str(p.arg(i, 1))
 	case opCall:
 		c := describeCall(uintptr(i.nr))
 		if c == nil {
@@ -411,7 +426,7 @@ func (p *Program) brief(i *Insn) string {
 			sep = "="
 		}
 		for n, kind := range strings.Fields(c.args) {
-			a := i.arg(n)
+			a := p.arg(i, n)
 			switch {
 			case kind == "str" && a.kind == argData:
 				str(a)
@@ -424,15 +439,27 @@ func (p *Program) brief(i *Insn) string {
 }
 
 // paths are those of an opExec or opFind.
-func (l *Linked) paths(in *insn) string {
+func (l *Linked) paths(in *Insn) string {
 	var paths []string
-	for off := in.arg[0]; *(*uintptr)(l.at(off)) != 0; off += wordSize {
+	for off := l.value(in, 0); *(*uintptr)(l.at(off)) != 0; off += wordSize {
 		paths = append(paths, strconv.Quote(l.str(*(*uintptr)(l.at(off)))))
 	}
 	return strings.Join(paths, " or ")
 }
 
-// word is the data offset held in a word of the unlinked data.
+// arg is argument n of an instruction, as it was given.
+func (p *Program) arg(i *Insn, n int) Arg {
+	switch v := i.args[n]; i.kind(n) {
+	case argNumber:
+		return Arg{argNumber, uintptr(int32(v))}
+	case argWide:
+		return Arg{argNumber, p.word(uintptr(v))}
+	default:
+		return Arg{i.kind(n), uintptr(v)}
+	}
+}
+
+// word is one of the unlinked data: a number, or an offset there.
 func (p *Program) word(at uintptr) uintptr {
 	b := p.data[at : at+wordSize]
 	return *(*uintptr)(unsafe.Pointer(&b[0]))

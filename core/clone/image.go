@@ -38,7 +38,7 @@ const imageSegmentSize = unsafe.Sizeof(imageSegment{})
 //go:norace
 //go:nocheckptr
 //go:noinline
-func image(base unsafe.Pointer, in *insn) syscall.Errno {
+func image(base unsafe.Pointer, in *Insn) syscall.Errno {
 	exe := arg(base, in, 0)
 	off := arg(base, in, 1) - uintptr(base)
 	a := at[imageArgs](base, off)

@@ -21,8 +21,8 @@ type Linked struct {
 
 func (l *Linked) header() *header { return (*header)(l.base) }
 
-func (l *Linked) insn(pc int) *insn {
-	return (*insn)(unsafe.Add(l.base, l.header().code+uintptr(pc)*insnSize))
+func (l *Linked) insn(pc int) *Insn {
+	return (*Insn)(unsafe.Add(l.base, l.header().code+uintptr(pc)*insnSize))
 }
 
 func (l *Linked) reg(r Reg) *uintptr {
@@ -44,17 +44,17 @@ func (p *Program) Link() (*Linked, error) {
 		data = round(cpy + unsafe.Sizeof(copyState{}))
 	}
 	labels := p.labels()
-	text := data + uintptr(len(p.data))
+	text := round(data + uintptr(len(p.data)))
 	size := text
 	for _, s := range labels {
-		size += uintptr(len(s))
+		size += unsafe.Sizeof(label{}) + uintptr(len(s))
 	}
 	mem, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, fault.Op(err, "map %d bytes for the container's program", size)
 	}
 	l := &Linked{prog: p, mem: mem, base: unsafe.Pointer(&mem[0]), data: data, head: head}
-	*l.header() = header{code: code, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync), inherit: uint32(3 + p.Preserve)}
+	*l.header() = header{code: code, data: data, regs: regs, scratch: scr, copy: cpy, ncode: uint32(ncode), report: uint32(p.Sync), sync: uint32(p.Sync), inherit: uint32(3 + p.Preserve)}
 	addr := uintptr(l.base) + data
 	for _, r := range p.empty {
 		*l.reg(r) = ^uintptr(0)
@@ -63,51 +63,47 @@ func (p *Program) Link() (*Linked, error) {
 	for _, f := range p.fixups {
 		*(*uintptr)(unsafe.Add(l.base, data+f)) += addr
 	}
-	for pc, s := range labels {
-		in := l.insn(head + pc)
-		in.label, in.nlabel = uint32(text), uint32(len(s))
-		text += uintptr(copy(mem[text:], s))
-	}
-	for pc := range head {
-		*l.insn(pc) = insn{op: opCall, nr: unix.SYS_CLOSE_RANGE}
+	if len(labels) > 0 {
+		h := l.header()
+		h.labels, h.labeled = uint32(text), uint32(ncode-len(labels))
+		text += uintptr(len(labels)) * unsafe.Sizeof(label{})
+		for i, s := range labels {
+			*l.label(h.labeled + uint32(i)) = label{uint32(text), uint32(len(s))}
+			text += uintptr(copy(mem[text:], s))
+		}
 	}
 	for pc, i := range p.code {
-		in := l.insn(head + pc)
-		in.op, in.nr, in.save, in.log = i.op, i.nr, uint32(i.save), uint32(i.log)
-		in.cond, in.value = uint32(i.cond), i.value
-		if i.negate {
-			in.negate = 1
-		}
-		in.ignore = i.ignore
-		for n := range i.words {
-			a := i.arg(n)
-			in.arg[n] = a.v
-			switch a.kind {
-			case argReg:
-				in.isReg |= 1 << n
-			case argData:
-				in.arg[n] += addr
-			}
-		}
+		*l.insn(head + pc) = *i
 	}
 	return l, nil
 }
 
-// labels gives, by index in p.code, the text that a failure of an instruction
-// carries with it: of those that run when the parent has gone.
-func (p *Program) labels() map[int]string {
-	m := map[int]string{}
-	for pc, i := range p.code {
-		if len(m) > 0 || i.op == opAccept {
-			s := p.steps[i.step]
-			m[pc] = ""
-			for _, text := range []string{s.Field, s.Object, p.brief(i)} {
-				// All of it has to go into one datagram.
-				m[pc] += text[:min(len(text), pathMax)] + "\x00"
-			}
-		}
+// label is that of an instruction, an empty one where it has none.
+func (l *Linked) label(pc uint32) *label {
+	h := l.header()
+	if h.labeled == 0 || pc < h.labeled {
+		return &label{}
 	}
-	return m
+	return (*label)(unsafe.Add(l.base, uintptr(h.labels)+uintptr(pc-h.labeled)*unsafe.Sizeof(label{})))
+}
+
+// labels gives the texts that failures of the last instructions carry with them: of those that
+// run when the parent has gone.
+func (p *Program) labels() (list []string) {
+	first := slices.IndexFunc(p.code, func(i *Insn) bool { return i.op == opAccept })
+	if first < 0 {
+		return nil
+	}
+	for _, i := range p.code[first:] {
+		s := p.steps[i.step]
+		all := ""
+		for _, text := range []string{s.Field, s.Object, p.brief(i)} {
+			// All of it has to go into one datagram.
+			all += text[:min(len(text), pathMax)] + "\x00"
+		}
+		list = append(list, all)
+	}
+	return list
 }
 
 // Close releases the arena. No child may be running the program.
@@ -142,26 +138,26 @@ func (l *Linked) forkedPid() int {
 func (l *Linked) sweep(keep []int, peer int) {
 	slices.Sort(keep)
 	from, pc := 3+l.prog.Preserve, 0
-	gap := func(first, last uintptr) {
+	gap := func(first, last uint32) {
 		in := l.insn(pc)
-		*in = insn{op: opCall, nr: unix.SYS_CLOSE_RANGE}
-		in.arg[0], in.arg[1] = first, last
+		*in = Insn{op: opCall, nr: unix.SYS_CLOSE_RANGE}
+		in.args[0], in.args[1] = first, last
 		pc++
 	}
 	if l.prog.PreserveAll {
-		gap(uintptr(peer), uintptr(peer))
+		gap(uint32(peer), uint32(peer))
 		keep, from = nil, math.MaxInt32
 	}
 	for _, fd := range keep {
 		if fd > from {
-			gap(uintptr(from), uintptr(fd-1))
+			gap(uint32(from), uint32(fd-1))
 		}
 		from = max(from, fd+1)
 	}
 	if from < math.MaxInt32 {
-		gap(uintptr(from), uintptr(^uint32(0)))
+		gap(uint32(from), ^uint32(0))
 	}
 	for ; pc < l.head; pc++ {
-		*l.insn(pc) = insn{op: opCall, nr: unix.SYS_CLOSE_RANGE, cond: uint32(l.prog.Sync), value: ^uintptr(0)}
+		*l.insn(pc) = Insn{op: opCall, nr: unix.SYS_CLOSE_RANGE, cond: l.prog.Sync, value: ^uintptr(0)}
 	}
 }

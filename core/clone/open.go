@@ -16,7 +16,7 @@ import (
 //go:norace
 //go:nocheckptr
 //go:noinline
-func openIn(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
+func openIn(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
 	kind := arg(base, in, 2)
 	if kind == MakeLike {
@@ -50,7 +50,7 @@ func openIn(base unsafe.Pointer, in *insn) (uintptr, syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func makePath(base unsafe.Pointer, in *insn, kind uintptr) (result syscall.Errno) {
+func makePath(base unsafe.Pointer, in *Insn, kind uintptr) (result syscall.Errno) {
 	p := unsafe.Pointer(&at[scratch](base, (*header)(base).scratch).path)
 	root := arg(base, in, 0)
 	parent := root

@@ -103,7 +103,7 @@ func (p *Process) Next() error {
 		return nil
 	}
 	f := p.failure(m.pc)
-	f.set(m, text[p.linked.insn(int(m.pc)).nlabel:])
+	f.set(m, text[p.linked.label(m.pc).size:])
 	return f
 }
 
@@ -125,7 +125,7 @@ func (p *Process) failure(pc uint32) *Failure {
 func (p *Process) ended() error {
 	h := p.linked.header()
 	in := p.linked.insn(int(h.pc))
-	if in.op == opExec && in.state == stateRunning && in.errno == 0 {
+	if in.op == opExec && h.state == stateRunning && h.errno == 0 {
 		return ErrExec
 	}
 	status, err := p.Wait()
@@ -134,9 +134,9 @@ func (p *Process) ended() error {
 	}
 	// Under a seccomp filter it may not come to a report.
 	switch f := p.failure(h.pc); {
-	case !f.Filtered || in.state != stateRunning:
-	case in.errno != 0:
-		f.Errno = syscall.Errno(in.errno)
+	case !f.Filtered || h.state != stateRunning:
+	case h.errno != 0:
+		f.Errno = syscall.Errno(h.errno)
 		return f
 	case status.Signaled():
 		f.Log = describe(status)

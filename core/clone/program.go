@@ -33,6 +33,7 @@ const (
 	argNumber argKind = iota
 	argReg
 	argData
+	argWide // a number that takes more than 32 bits: of an Insn, where it is in the data
 )
 
 // Num is a number as an argument; a negative one is sign-extended.
@@ -50,24 +51,9 @@ type Step struct {
 	Object string // such as the mount's destination
 }
 
-// An Insn is one instruction of a Program that is being built.
-// There are hundreds in a container's program: it is kept small.
-type Insn struct {
-	words  [6]uintptr // of the arguments
-	value  uintptr
-	nr     uint32
-	step   uint32
-	save   Reg
-	cond   Reg
-	log    Reg
-	ignore [3]uint16 // errnos
-	kinds  [6]argKind
-	op     uint8
-	nargs  uint8
-	negate bool
-}
+func (i *Insn) kind(n int) argKind { return argKind(i.kinds >> (kindBits * n) & (1<<kindBits - 1)) }
 
-func (i *Insn) arg(n int) Arg { return Arg{i.kinds[n], i.words[n]} }
+func (i *Insn) nargs() int { return int(i.flags >> nargsShift) }
 
 // Save keeps the result in r.
 //
@@ -86,10 +72,17 @@ func (i *Insn) Ignore(errs ...unix.Errno) *Insn {
 }
 
 // If makes the instruction run only if r holds v.
-func (i *Insn) If(r Reg, v uintptr) *Insn { i.cond, i.value, i.negate = r, v, false; return i }
+func (i *Insn) If(r Reg, v uintptr) *Insn { i.when(guard{r, v, false}); return i }
 
 // Unless makes the instruction run only if r does not hold v.
-func (i *Insn) Unless(r Reg, v uintptr) *Insn { i.cond, i.value, i.negate = r, v, true; return i }
+func (i *Insn) Unless(r Reg, v uintptr) *Insn { i.when(guard{r, v, true}); return i }
+
+func (i *Insn) when(g guard) {
+	i.cond, i.value, i.flags = g.reg, g.value, i.flags&^negated
+	if g.negate {
+		i.flags |= negated
+	}
+}
 
 // Log names the fs context (fsopen(2)) whose log tells why this call failed.
 func (i *Insn) Log(fs Reg) *Insn { i.log = fs; return i }
@@ -125,7 +118,9 @@ type Program struct {
 
 // What there is room for at first.
 const (
-	someInsns = 64
+	someInsns = 384
+	moreInsns = 64
+	someSteps = 64
 	someRegs  = 160
 	someData  = 8 << 10
 	someStrs  = 256
@@ -136,9 +131,9 @@ const (
 type roomy struct {
 	Program
 	regs  [someRegs]string
-	steps [someInsns]Step
-	code  [6 * someInsns]*Insn
-	insns [2 * someInsns]Insn
+	steps [someSteps]Step
+	code  [someInsns]*Insn
+	insns [someInsns]Insn
 	data  [someData]byte
 }
 
@@ -218,16 +213,20 @@ type guard struct {
 
 func (p *Program) add(op uint8, nr uintptr, args ...Arg) *Insn {
 	if len(p.free) == 0 {
-		p.free = make([]Insn, someInsns)
+		p.free = make([]Insn, moreInsns)
 	}
 	i := &p.free[0]
 	p.free = p.free[1:]
-	i.op, i.nr, i.nargs, i.step = op, uint32(nr), uint8(len(args)), uint32(len(p.steps)-1)
+	i.op, i.nr, i.flags, i.step = op, uint16(nr), uint8(len(args)<<nargsShift), uint32(len(p.steps)-1)
 	for n, a := range args {
-		i.kinds[n], i.words[n] = a.kind, a.v
+		if a.kind == argNumber && uintptr(int32(a.v)) != a.v {
+			a.kind, a.v = argWide, p.wide(a.v)
+		}
+		i.kinds |= uint16(a.kind) << (kindBits * n)
+		i.args[n] = uint32(a.v)
 	}
 	if p.guard != nil {
-		i.cond, i.value, i.negate = p.guard.reg, p.guard.value, p.guard.negate
+		i.when(*p.guard)
 	}
 	p.code = append(p.code, i)
 	return i

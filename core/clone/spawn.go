@@ -16,7 +16,7 @@ import (
 //go:norace
 //go:nocheckptr
 //go:noinline
-func spawn(base unsafe.Pointer, in *insn) syscall.Errno {
+func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	a := (*spawnArgs)(unsafe.Add(base, arg(base, in, 3)-uintptr(base)))
 	stdin, e := spawnInput(base, a)
@@ -57,14 +57,14 @@ func spawn(base unsafe.Pointer, in *insn) syscall.Errno {
 	syscall.RawSyscall6(unix.SYS_CLOSE, uintptr(s.poll.fd), 0, 0, 0, 0, 0)
 	switch {
 	case e == unix.ETIMEDOUT:
-		in.errno = uint32(a.seconds)
+		(*header)(base).errno = uint32(a.seconds)
 		report(base, msgTimeout, 0)
 	case e != 0:
 		return e
 	case s.errno != 0:
 		return syscall.Errno(s.errno)
 	case s.status != 0:
-		in.errno = s.status
+		(*header)(base).errno = s.status
 		report(base, msgExited, 0)
 	default:
 		return 0
@@ -78,7 +78,7 @@ func spawn(base unsafe.Pointer, in *insn) syscall.Errno {
 //go:norace
 //go:nocheckptr
 //go:noinline
-func spawned(base unsafe.Pointer, in *insn, stdin uintptr) syscall.Errno {
+func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 	syscall.RawSyscall6(unix.SYS_SETSID, 0, 0, 0, 0, 0, 0)
