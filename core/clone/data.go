@@ -54,11 +54,7 @@ func (p *Program) Words(args []Arg) Arg {
 
 // Filter puts a struct sock_fprog into the data, as seccomp(2) takes it.
 func (p *Program) Filter(code []unix.SockFilter) Arg {
-	var insns []byte
-	for i := range code {
-		insns = append(insns, Bytes(&code[i])...)
-	}
-	first := p.Data(insns)
+	first := p.Data(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(code))), len(code)*int(unsafe.Sizeof(unix.SockFilter{}))))
 	at := p.align()
 	// The length is an unsigned short, padded to where a pointer may be.
 	length := make([]byte, wordSize)

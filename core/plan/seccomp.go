@@ -72,7 +72,7 @@ func (c *compiler) readSeccomp(state specs.State) error {
 	}
 	c.warn(f.Ignored...)
 	c.plan.Seccomp = f
-	if err := c.checkCalls(s); err != nil || !f.Notify {
+	if err := c.checkCalls(); err != nil || !f.Notify {
 		return err
 	}
 	l := &Listener{Path: s.ListenerPath, Field: field, Sock: c.p.Inherit("agent")}
@@ -88,9 +88,9 @@ func (c *compiler) readSeccomp(state specs.State) error {
 
 // checkCalls makes sure of the calls by which the process talks to others after
 // the load: without an answer, nobody would know what has become of it.
-func (c *compiler) checkCalls(s *specs.LinuxSeccomp) error {
+func (c *compiler) checkCalls() error {
 	check := func(call, why string, also seccomp.Action) error {
-		d, err := seccomp.Decide(s, "", call, [6]uint64{})
+		d, err := c.plan.Seccomp.Decide(call, [6]uint64{})
 		if err != nil {
 			return err
 		}

@@ -23,12 +23,21 @@ const maxSkip = 255
 // to is always there already. A label is an index into the reversed program.
 type assembler struct {
 	prog []unix.SockFilter
-	rets map[Action]int // the latest return of an action
+	rets []returned // the latest of each action
 }
+
+// returned is a return of an action.
+type returned struct {
+	act Action
+	at  int
+}
+
+// someProgram is room for most programs, in instructions.
+const someProgram = 512
 
 // assemble is the program for the machines, the likeliest first.
 func assemble(machines []machine) []unix.SockFilter {
-	a := &assembler{rets: map[Action]int{}}
+	a := &assembler{prog: make([]unix.SockFilter, 0, someProgram)}
 	bodies := make([]int, len(machines))
 	for i, m := range slices.Backward(machines) {
 		big := m.audit == unix.AUDIT_ARCH_S390X
@@ -53,11 +62,17 @@ func (a *assembler) skip(label int) int { return len(a.prog) - 1 - label }
 
 // ret returns act. One return serves many jumps.
 func (a *assembler) ret(act Action) int {
-	if at, ok := a.rets[act]; ok && a.skip(at) < maxSkip/2 {
-		return at
+	i := slices.IndexFunc(a.rets, func(r returned) bool { return r.act == act })
+	if i >= 0 && a.skip(a.rets[i].at) < maxSkip/2 {
+		return a.rets[i].at
 	}
-	a.rets[act] = a.emit(unix.BPF_RET|unix.BPF_K, 0, 0, uint32(act))
-	return a.rets[act]
+	at := a.emit(unix.BPF_RET|unix.BPF_K, 0, 0, uint32(act))
+	if i < 0 {
+		a.rets = append(a.rets, returned{act, at})
+	} else {
+		a.rets[i].at = at
+	}
+	return at
 }
 
 // near is label, or what stands in for it where it is out of a conditional

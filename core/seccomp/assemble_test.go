@@ -11,7 +11,7 @@ import (
 func TestJumpReach(t *testing.T) {
 	for pad := 240; pad < 265; pad++ {
 		for _, swapped := range []bool{false, true} {
-			a := &assembler{rets: map[Action]int{}}
+			a := &assembler{}
 			yes := a.load(offArch, a.ret(1))
 			no := a.load(offArch, a.ret(2))
 			if swapped {
@@ -40,7 +40,7 @@ func TestJumpReach(t *testing.T) {
 
 // One return serves many jumps, and is written again where it is too far off.
 func TestReturns(t *testing.T) {
-	a := &assembler{rets: map[Action]int{}}
+	a := &assembler{}
 	first := a.ret(1)
 	if a.ret(1) != first || a.ret(2) == first {
 		t.Error("returns are mixed up")

@@ -214,7 +214,7 @@ func TestStepsOfCommonCalls(t *testing.T) {
 		f := compiled(t, fixture(t, c.file), c.goarch)
 		col := kin(c.goarch)[0]
 		for _, name := range []string{"read", "write", "futex", "openat"} {
-			n, _ := find(name)
+			n, _ := find(name, new(int))
 			ret, steps := run(f.Program, &data{nr: uint32(n.nr[col]), audit: abis[col].audit})
 			if ret != unix.SECCOMP_RET_ALLOW || steps > 12 {
 				t.Errorf("%s: %s: %v after %d instructions", c.file, name, ret, steps)

@@ -24,11 +24,20 @@ func Decide(s *specs.LinuxSeccomp, arch specs.Arch, name string, args [6]uint64)
 	return decideFor(s, runtime.GOARCH, arch, name, args)
 }
 
+// Decide says what the filter does with the call name of the machine's own architecture.
+func (f *Filter) Decide(name string, args [6]uint64) (Decision, error) {
+	return f.profile.decide(f.goarch, "", name, args)
+}
+
 func decideFor(s *specs.LinuxSeccomp, goarch string, arch specs.Arch, name string, args [6]uint64) (Decision, error) {
 	p, err := readProfile(s)
 	if err != nil {
 		return Decision{}, err
 	}
+	return p.decide(goarch, arch, name, args)
+}
+
+func (p *profile) decide(goarch string, arch specs.Arch, name string, args [6]uint64) (Decision, error) {
 	cols, _ := p.columns(goarch)
 	if len(cols) == 0 {
 		return Decision{}, fault.Field("linux.seccomp", "there is no table of system calls for %s", goarch)
@@ -40,25 +49,25 @@ func decideFor(s *specs.LinuxSeccomp, goarch string, arch specs.Arch, name strin
 			return Decision{}, fault.Op(nil, "there is no table of system calls for %q", arch)
 		}
 	}
-	n, ok := find(name)
+	n, ok := find(name, new(int))
 	if !ok {
 		return Decision{}, fault.Op(nil, "there is no system call %q", name)
 	}
-	w := slices.Collect(n.ways(col))
+	w := n.ways(col)
 	if len(w) == 0 {
 		return Decision{}, fault.Op(nil, "%s has no system call %q", short(abis[col].arch), name)
 	}
 	// A call that has only its mux's number is asked for as that number's.
-	through := w[0].mask != 0
+	through := w[0].mux != 0
 	if through {
-		args = [6]uint64{w[0].call}
+		args = [6]uint64{uint64(w[0].call)}
 	}
 	if !slices.Contains(cols, col) {
 		m := machine{}
-		return Decision{m.at(w[0].nr).act, "linux.seccomp.architectures", short(abis[col].arch) + " is not listed"}, nil
+		return Decision{m.at(w[0].nr, &[2]int{}).act, "linux.seccomp.architectures", short(abis[col].arch) + " is not listed"}, nil
 	}
 	r := p.resolve(col)
-	v := r.at(w[0].nr)
+	v := r.at(w[0].nr, new(int))
 	d := Decision{Action: v.act, Field: "linux.seccomp.defaultAction"}
 	switch {
 	case v.rule >= 0:

@@ -24,7 +24,7 @@ func sample(t *testing.T, s *specs.LinuxSeccomp, m testMachine) {
 	for _, col := range n.cols {
 		nrs := []uint32{0, n.newest[col], n.newest[col] + 1, 0xf0005, 1 << 30, ^uint32(0)}
 		for name := range n.rules {
-			if at, ok := row(name); ok && table[at].nr[col] >= 0 {
+			if at, ok := row(name, 0); ok && table[at].nr[col] >= 0 {
 				nrs = append(nrs, uint32(table[at].nr[col]))
 			}
 		}

@@ -138,7 +138,7 @@ func TestLibseccompFixtures(t *testing.T) {
 		t.Logf("%s: %d instructions, libseccomp %d; alike on %d calls", c.file, len(f.Program), len(theirs), tried)
 		col, _ := column(m.native)
 		for _, name := range []string{"read", "write", "futex", "openat", "close", "mmap", "clock_gettime", "epoll_pwait", "rt_sigprocmask", "sendto"} {
-			n, _ := find(name)
+			n, _ := find(name, new(int))
 			d := &data{nr: uint32(n.nr[col]), audit: abis[col].audit}
 			_, a := run(f.Program, d)
 			_, b := run(theirs, d)

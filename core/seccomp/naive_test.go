@@ -43,8 +43,8 @@ var naiveSubcalls = map[string]map[uint64]string{
 		21: "shmat", 22: "shmdt", 23: "shmget", 24: "shmctl"},
 }
 
-// muxed is the name that socketcall or ipc has for its first argument, or "".
-func muxed(name string, arg uint64) string {
+// naiveSub is the name that socketcall or ipc has for its first argument, or "".
+func naiveSub(name string, arg uint64) string {
 	if name == "ipc" {
 		return naiveSubcalls[name][arg&0xffff]
 	}
@@ -181,7 +181,7 @@ func (n *naive) decide(d *data) Action {
 		for _, sub := range naiveSubcalls[name] {
 			named = named || n.rules[sub] != nil
 		}
-		if sub := muxed(name, d.args[0]); sub != "" {
+		if sub := naiveSub(name, d.args[0]); sub != "" {
 			if a, i := n.strictest(sub); i >= 0 && i < by {
 				act, by = a, i
 			}

@@ -33,6 +33,6 @@ func ABIName(arch, nr uint32) string {
 
 // IsCall tells whether any ABI has a call of that name.
 func IsCall(name string) bool {
-	_, ok := row(name)
+	_, ok := row(name, 0)
 	return ok
 }

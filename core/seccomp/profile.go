@@ -20,6 +20,8 @@ type profile struct {
 	rules   []rule
 	unknown []string
 	ignored []string
+
+	cols []*resolved // what was asked for so far
 }
 
 // rule is one entry of syscalls.
@@ -39,7 +41,7 @@ func readProfile(s *specs.LinuxSeccomp) (*profile, error) {
 	}
 	p := &profile{}
 	var err error
-	if p.def, err = readAction(top+".defaultAction", s.DefaultAction, top+".defaultErrnoRet", s.DefaultErrnoRet); err != nil {
+	if p.def, err = readAction(func() string { return top }, "defaultAction", s.DefaultAction, "defaultErrnoRet", s.DefaultErrnoRet); err != nil {
 		return nil, err
 	}
 	if p.def == unix.SECCOMP_RET_USER_NOTIF {
@@ -53,13 +55,22 @@ func readProfile(s *specs.LinuxSeccomp) (*profile, error) {
 			p.listed = append(p.listed, a)
 		}
 	}
+	if len(s.Syscalls) > maxRules {
+		return nil, fault.Field(top+".syscalls", "has %d rules, more than %d", len(s.Syscalls), maxRules)
+	}
+	p.rules = make([]rule, len(s.Syscalls))
+	count := 0
 	for i := range s.Syscalls {
-		r, err := p.readRule(fmt.Sprintf(top+".syscalls[%d]", i), &s.Syscalls[i])
-		if err != nil {
+		count += len(s.Syscalls[i].Names)
+	}
+	room := make([]named, 0, count)
+	for i := range s.Syscalls {
+		r := &p.rules[i]
+		r.index, r.names = i, room
+		if err := p.readRule(func() string { return fault.At(top+".syscalls", i) }, &s.Syscalls[i], r); err != nil {
 			return nil, err
 		}
-		r.index = i
-		p.rules = append(p.rules, r)
+		room = r.names[len(r.names):]
 	}
 	if err := p.readListener(s); err != nil {
 		return nil, err
@@ -67,23 +78,24 @@ func readProfile(s *specs.LinuxSeccomp) (*profile, error) {
 	return p, p.readFlags(s.Flags)
 }
 
-func (p *profile) readRule(field string, s *specs.LinuxSyscall) (rule, error) {
-	var r rule
+// readRule reads the rule that field names into r, with the names behind those of r.
+func (p *profile) readRule(field func() string, s *specs.LinuxSyscall, r *rule) error {
 	if len(s.Names) == 0 {
-		return r, fault.Field(field+".names", "is empty")
+		return fault.Field(field()+".names", "is empty")
 	}
 	var err error
-	if r.act, err = readAction(field+".action", s.Action, field+".errnoRet", s.ErrnoRet); err != nil {
-		return r, err
+	if r.act, err = readAction(field, "action", s.Action, "errnoRet", s.ErrnoRet); err != nil {
+		return err
 	}
+	before := 0
 	for i, name := range s.Names {
 		if name == "" {
-			return r, fault.Field(fmt.Sprintf("%s.names[%d]", field, i), "is empty")
+			return fault.Field(fault.At(field()+".names", i), "is empty")
 		}
 		if r.act == unix.SECCOMP_RET_USER_NOTIF && name == "write" {
-			return r, fault.Field(fmt.Sprintf("%s.names[%d]", field, i), "%s is refused for write: what hands over the listener may need it", s.Action)
+			return fault.Field(fault.At(field()+".names", i), "%s is refused for write: what hands over the listener may need it", s.Action)
 		}
-		if n, ok := find(name); ok {
+		if n, ok := find(name, &before); ok {
 			r.names = append(r.names, n)
 		} else if !slices.Contains(p.unknown, name) {
 			p.unknown = append(p.unknown, name)
@@ -93,10 +105,10 @@ func (p *profile) readRule(field string, s *specs.LinuxSyscall) (rule, error) {
 	var conds []cond
 	again := false
 	for i, a := range s.Args {
-		at := fmt.Sprintf("%s.args[%d]", field, i)
+		at := fault.At(field()+".args", i)
 		c, err := readCond(at, a)
 		if err != nil {
-			return r, err
+			return err
 		}
 		if a.ValueTwo != 0 && a.Op != specs.OpMaskedEqual {
 			p.ignored = append(p.ignored, fmt.Sprintf("%s.valueTwo: %s takes one value", at, a.Op))
@@ -107,14 +119,19 @@ func (p *profile) readRule(field string, s *specs.LinuxSyscall) (rule, error) {
 	// Two conditions on one argument are alternatives, and so is then each of
 	// the rule's, as runc has it (libcontainer/seccomp, matchCall).
 	if !again {
-		r.alts = [][]cond{conds}
-		return r, nil
+		if r.alts = unconditional; len(conds) > 0 {
+			r.alts = [][]cond{conds}
+		}
+		return nil
 	}
 	for i := range conds {
 		r.alts = append(r.alts, conds[i:i+1])
 	}
-	return r, nil
+	return nil
 }
+
+// unconditional is what holds always.
+var unconditional = [][]cond{nil}
 
 func (p *profile) readListener(s *specs.LinuxSeccomp) error {
 	switch {
@@ -218,7 +235,8 @@ func (a Action) lets() bool {
 // takes the value that is least as a signed number.
 func (a Action) stricter(b Action) bool { return int32(a) < int32(b) }
 
-func readAction(field string, name specs.LinuxSeccompAction, errnoField string, errno *uint) (Action, error) {
+// readAction reads an action and its errno, which are in those two fields of that field.
+func readAction(in func() string, field string, name specs.LinuxSeccompAction, errnoField string, errno *uint) (Action, error) {
 	for _, k := range actions {
 		if k.name != name {
 			continue
@@ -231,7 +249,7 @@ func readAction(field string, name specs.LinuxSeccompAction, errnoField string, 
 			most = unix.SECCOMP_RET_DATA
 		default:
 			if errno != nil {
-				return 0, fault.Field(errnoField, "%s takes none", name)
+				return 0, fault.Field(in()+"."+errnoField, "%s takes none", name)
 			}
 			return k.ret, nil
 		}
@@ -239,14 +257,14 @@ func readAction(field string, name specs.LinuxSeccompAction, errnoField string, 
 			return k.ret | Action(unix.EPERM), nil
 		}
 		if *errno > most {
-			return 0, fault.Field(errnoField, "%d is more than %d", *errno, most)
+			return 0, fault.Field(in()+"."+errnoField, "%d is more than %d", *errno, most)
 		}
 		return k.ret | Action(*errno), nil
 	}
 	if name == "" {
-		return 0, fault.Field(field, "is missing")
+		return 0, fault.Field(in()+"."+field, "is missing")
 	}
-	return 0, fault.Field(field, "%q is no action", name)
+	return 0, fault.Field(in()+"."+field, "%q is no action", name)
 }
 
 // short is an architecture's name as people write it: "x86_64".

@@ -45,49 +45,72 @@ const armPrivate = 0xf0000
 // that find a new call missing take an older one; EPERM confuses them.
 const enosys = Action(unix.SECCOMP_RET_ERRNO | unix.ENOSYS)
 
+// A way to make a call and a rule that names it are put in order as one number.
+const (
+	ruleBits = 22
+	callBits = 8
+	muxBits  = 2
+	maxRules = 1<<ruleBits - 1
+)
+
 // resolve finds the numbers of every rule in column col.
 func (p *profile) resolve(col int) *resolved {
-	type ref struct {
-		way
-		rule int // in p.rules
+	for _, r := range p.cols {
+		if r.col == col {
+			return r
+		}
 	}
-	var refs []ref
 	r := &resolved{profile: p, col: col}
+	p.cols = append(p.cols, r)
+	muxes, base := muxNumbers(col), abis[col].base
+	count := 0
+	for i := range p.rules {
+		count += 2 * len(p.rules[i].names)
+	}
+	refs := make([]uint64, 0, count)
 	known := false
 	for i := range p.rules {
 		for _, n := range p.rules[i].names {
-			for w := range n.ways(col) {
-				refs = append(refs, ref{w, i})
-				if w.nr < armPrivate || abis[col].base != 0 {
-					r.newest, known = max(r.newest, w.nr), true
+			direct := n.nr[col] >= 0
+			if direct {
+				refs = append(refs, uint64(base+uint32(n.nr[col]))<<32|uint64(i))
+			}
+			for _, nr := range [...]int32{n.nr[col], muxes[n.mux]} {
+				if nr >= 0 && (nr < armPrivate || base != 0) {
+					r.newest, known = max(r.newest, base+uint32(nr)), true
 				}
+			}
+			if nr := muxes[n.mux]; nr >= 0 {
+				refs = append(refs, uint64(nr)<<32|uint64(n.mux)<<(ruleBits+callBits)|uint64(n.call)<<ruleBits|uint64(i))
 			}
 		}
 	}
 	if !known {
 		r.newest = ^uint32(0)
 	}
-	slices.SortFunc(refs, func(a, b ref) int {
-		return cmp.Or(cmp.Compare(a.nr, b.nr), cmp.Compare(a.mask, b.mask), cmp.Compare(a.call, b.call), cmp.Compare(a.rule, b.rule))
-	})
+	slices.Sort(refs)
 	refs = slices.Compact(refs)
+	r.calls = make([]numbered, 0, len(refs))
 	var rules []int
 	for len(refs) > 0 {
-		n := numbered{refs[0].nr, verdict{act: p.def, rule: -1}}
-		for len(refs) > 0 && refs[0].nr == n.nr {
-			w := refs[0].way
+		n := numbered{uint32(refs[0] >> 32), verdict{act: p.def, rule: -1}}
+		for len(refs) > 0 && uint32(refs[0]>>32) == n.nr {
+			w := refs[0] >> ruleBits
 			rules = rules[:0]
-			for len(refs) > 0 && refs[0].way == w {
-				rules = append(rules, refs[0].rule)
+			for len(refs) > 0 && refs[0]>>ruleBits == w {
+				rules = append(rules, int(refs[0]&maxRules))
 				refs = refs[1:]
 			}
-			if v := p.verdict(rules, abis[col].word32); w.mask == 0 {
+			mux, call := w>>callBits&(1<<muxBits-1), w&(1<<callBits-1)
+			if v := p.verdict(rules, abis[col].word32); mux == 0 {
 				n.verdict = v
 			} else if n.rule < 0 {
-				n.tries = append(n.tries, p.through(w, v)...)
+				n.tries = append(n.tries, p.through(uint8(mux), call, v)...)
 			}
 		}
-		slices.SortStableFunc(n.tries, func(a, b try) int { return cmp.Compare(a.rule, b.rule) })
+		if len(n.tries) > 1 {
+			slices.SortStableFunc(n.tries, func(a, b try) int { return cmp.Compare(a.rule, b.rule) })
+		}
 		r.calls = append(r.calls, n)
 	}
 	return r
@@ -123,7 +146,7 @@ func (p *profile) verdict(rules []int, word32 bool) verdict {
 // call lie in memory, or are others, so that conditions on them cannot be
 // asked: the strictest action that the call may meet holds for all of it. Else
 // a 32-bit program would walk around the condition.
-func (p *profile) through(w way, v verdict) []try {
+func (p *profile) through(mux uint8, call uint64, v verdict) []try {
 	worst := try{act: v.act, rule: v.rule}
 	for _, t := range v.tries {
 		if t.act.stricter(worst.act) {
@@ -133,15 +156,17 @@ func (p *profile) through(w way, v verdict) []try {
 	if worst.rule < 0 {
 		return nil
 	}
-	worst.conds = []cond{{op: unix.BPF_JEQ, mask: w.mask, value: w.call}}
+	worst.conds = []cond{{op: unix.BPF_JEQ, mask: muxes[mux].mask, value: call}}
 	return []try{worst}
 }
 
-// at is what the profile decides about nr.
-func (r *resolved) at(nr uint32) verdict {
-	i, ok := slices.BinarySearchFunc(r.calls, nr, func(n numbered, nr uint32) int { return cmp.Compare(n.nr, nr) })
-	if ok {
-		return r.calls[i].verdict
+// at is what the profile decides about nr. from is how many of the calls are behind: numbers
+// are asked for in their order.
+func (r *resolved) at(nr uint32, from *int) verdict {
+	for ; *from < len(r.calls) && r.calls[*from].nr <= nr; *from++ {
+		if r.calls[*from].nr == nr {
+			return r.calls[*from].verdict
+		}
 	}
 	if !r.def.lets() && r.beyond(nr) {
 		return verdict{act: enosys, rule: -1}
@@ -160,17 +185,17 @@ type machine struct {
 	low, high *resolved // high for numbers from x32Bit on, where these are another ABI
 }
 
-// at is what is decided about nr on the machine.
-func (m *machine) at(nr uint32) verdict {
-	half := m.low
+// at is what is decided about nr on the machine. from is resolved.at's for both halves.
+func (m *machine) at(nr uint32, from *[2]int) verdict {
+	half, behind := m.low, &from[0]
 	// -1 is no x32 number but the kernel's own for "no call".
 	if m.audit == unix.AUDIT_ARCH_X86_64 && nr >= x32Bit && nr != ^uint32(0) {
-		half = m.high
+		half, behind = m.high, &from[1]
 	}
 	if half == nil {
 		return verdict{act: unix.SECCOMP_RET_KILL_PROCESS, rule: -1}
 	}
-	return half.at(nr)
+	return half.at(nr, behind)
 }
 
 // segment is a run of numbers, from first to before the next one's, about
@@ -182,22 +207,30 @@ type segment struct {
 
 // segments lists all of the machine's, by number.
 func (m *machine) segments() []segment {
-	firsts := []uint32{0, 1, x32Bit, ^uint32(0)}
+	count := 0
+	for _, half := range []*resolved{m.low, m.high} {
+		if half != nil {
+			count += len(half.calls)
+		}
+	}
+	firsts := append(make([]uint32, 0, 2*count+6), 0, 1)
 	for _, half := range []*resolved{m.low, m.high} {
 		if half == nil {
 			continue
 		}
-		if half.newest != ^uint32(0) {
-			firsts = append(firsts, half.newest+1)
-		}
 		for _, c := range half.calls {
 			firsts = append(firsts, c.nr, c.nr+1)
 		}
+		if half.newest != ^uint32(0) {
+			firsts = append(firsts, half.newest+1)
+		}
 	}
+	firsts = append(firsts, x32Bit, ^uint32(0))
 	slices.Sort(firsts)
-	var segs []segment
+	segs := make([]segment, 0, count)
+	var from [2]int
 	for _, first := range slices.Compact(firsts) {
-		s := segment{first, m.at(first)}
+		s := segment{first, m.at(first, &from)}
 		if n := len(segs); n == 0 || !segs[n-1].same(&s.verdict) {
 			segs = append(segs, s)
 		}

@@ -50,6 +50,9 @@ type Filter struct {
 	Unknown []string     // names that no architecture is known to have: no rule is made for them
 	Foreign []string     // names that only architectures outside of Arches have
 	Ignored []string     // what has no effect: "FIELD: why"
+
+	profile *profile
+	goarch  string
 }
 
 // Compile reads and compiles a profile for the machine it runs on. An error
@@ -66,7 +69,7 @@ func compileFor(s *specs.LinuxSeccomp, goarch string) (*Filter, error) {
 	if len(cols) == 0 {
 		return nil, fault.Field("linux.seccomp", "there is no table of system calls for %s", goarch)
 	}
-	f := &Filter{Flags: p.flags, Notify: p.notify, Default: p.def, Idle: idle, Unknown: p.unknown, Ignored: p.ignored}
+	f := &Filter{Flags: p.flags, Notify: p.notify, Default: p.def, Idle: idle, Unknown: p.unknown, Ignored: p.ignored, profile: p, goarch: goarch}
 	for _, col := range cols {
 		f.Arches = append(f.Arches, abis[col].arch)
 	}
@@ -99,9 +102,13 @@ func (p *profile) columns(goarch string) (cols []int, idle []specs.Arch) {
 // foreign are the known names that none of the columns has.
 func (p *profile) foreign(cols []int) []string {
 	var names []string
-	for _, r := range p.rules {
-		for _, n := range r.names {
-			if !slices.ContainsFunc(cols, n.in) && !slices.Contains(names, n.name) {
+	var muxes [columns][len(muxes)]int32
+	for _, col := range cols {
+		muxes[col] = muxNumbers(col)
+	}
+	for i := range p.rules {
+		for _, n := range p.rules[i].names {
+			if !slices.ContainsFunc(cols, func(col int) bool { return n.in(col, &muxes[col]) }) && !slices.Contains(names, n.name) {
 				names = append(names, n.name)
 			}
 		}

@@ -1,9 +1,7 @@
 package seccomp
 
 import (
-	"iter"
 	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -32,9 +30,26 @@ type entry struct {
 	nr   [columns]int32 // by column, -1 where there is no such call
 }
 
-// row finds a name's row in the table.
-func row(name string) (int, bool) {
-	return slices.BinarySearchFunc(table[:], name, func(e entry, name string) int { return strings.Compare(e.name, name) })
+// row finds a name's row in the table, sooner if it is a little behind another row.
+func row(name string, before int) (int, bool) {
+	const little = 4
+	from, to := 0, len(table)
+	for i := before; i < min(before+little, len(table)); i++ {
+		switch {
+		case table[i].name == name:
+			return i, true
+		case table[i].name < name:
+			from = i + 1
+		}
+	}
+	for from < to {
+		if i := int(uint(from+to) / 2); table[i].name < name {
+			from = i + 1
+		} else {
+			to = i
+		}
+	}
+	return from, from < len(table) && table[from].name == name
 }
 
 // x32Bit is set in every number of x32, which shares x86_64's audit value
@@ -93,73 +108,144 @@ func kin(goarch string) []int {
 
 // mux is a system call whose first argument says which of its calls is meant.
 type mux struct {
-	name  string
-	mask  uint64 // of the first argument's bits that say it
-	calls []string
+	name string
+	mask uint64 // of the first argument's bits that say it
 }
 
-// muxes are the two of Linux. Both take the call as an int, so that on 64-bit
+// muxes are the two of Linux, from muxIPC on. Both take the call as an int, so that on 64-bit
 // ABIs too only the low word counts, and ipc keeps a version in its upper half
-// (ipc/syscall.c). The numbers are those of linux/net.h and linux/ipc.h.
-var muxes = [...]mux{
-	{"socketcall", 0xffffffff, []string{
-		1: "socket", 2: "bind", 3: "connect", 4: "listen", 5: "accept", 6: "getsockname", 7: "getpeername", 8: "socketpair",
-		9: "send", 10: "recv", 11: "sendto", 12: "recvfrom", 13: "shutdown", 14: "setsockopt", 15: "getsockopt",
-		16: "sendmsg", 17: "recvmsg", 18: "accept4", 19: "recvmmsg", 20: "sendmmsg",
-	}},
-	{"ipc", 0xffff, []string{
-		1: "semop", 2: "semget", 3: "semctl", 4: "semtimedop",
-		11: "msgsnd", 12: "msgrcv", 13: "msgget", 14: "msgctl",
-		21: "shmat", 22: "shmdt", 23: "shmget", 24: "shmctl",
-	}},
+// (ipc/syscall.c).
+var muxes = [...]mux{muxIPC: {"ipc", 0xffff}, muxSocketcall: {"socketcall", 0xffffffff}}
+
+const (
+	muxIPC = 1 + iota
+	muxSocketcall
+)
+
+// muxed is the mux that makes the call too, 0 for none, and what its first argument is then.
+// The numbers are those of linux/net.h and linux/ipc.h.
+func muxed(name string) (mux, call uint8) {
+	switch name {
+	case "socket":
+		return muxSocketcall, 1
+	case "bind":
+		return muxSocketcall, 2
+	case "connect":
+		return muxSocketcall, 3
+	case "listen":
+		return muxSocketcall, 4
+	case "accept":
+		return muxSocketcall, 5
+	case "getsockname":
+		return muxSocketcall, 6
+	case "getpeername":
+		return muxSocketcall, 7
+	case "socketpair":
+		return muxSocketcall, 8
+	case "send":
+		return muxSocketcall, 9
+	case "recv":
+		return muxSocketcall, 10
+	case "sendto":
+		return muxSocketcall, 11
+	case "recvfrom":
+		return muxSocketcall, 12
+	case "shutdown":
+		return muxSocketcall, 13
+	case "setsockopt":
+		return muxSocketcall, 14
+	case "getsockopt":
+		return muxSocketcall, 15
+	case "sendmsg":
+		return muxSocketcall, 16
+	case "recvmsg":
+		return muxSocketcall, 17
+	case "accept4":
+		return muxSocketcall, 18
+	case "recvmmsg":
+		return muxSocketcall, 19
+	case "sendmmsg":
+		return muxSocketcall, 20
+	case "semop":
+		return muxIPC, 1
+	case "semget":
+		return muxIPC, 2
+	case "semctl":
+		return muxIPC, 3
+	case "semtimedop":
+		return muxIPC, 4
+	case "msgsnd":
+		return muxIPC, 11
+	case "msgrcv":
+		return muxIPC, 12
+	case "msgget":
+		return muxIPC, 13
+	case "msgctl":
+		return muxIPC, 14
+	case "shmat":
+		return muxIPC, 21
+	case "shmdt":
+		return muxIPC, 22
+	case "shmget":
+		return muxIPC, 23
+	case "shmctl":
+		return muxIPC, 24
+	}
+	return 0, 0
+}
+
+// muxNumbers are those of the muxes in column col, -1 for none.
+func muxNumbers(col int) (nr [len(muxes)]int32) {
+	for i := range muxes {
+		nr[i] = -1
+		if at, ok := row(muxes[i].name, 0); ok {
+			nr[i] = table[at].nr[col]
+		}
+	}
+	return nr
 }
 
 // named is what is known of a call's name.
 type named struct {
 	*entry
-	mux  *entry // that makes the call too, nil for none
-	mask uint64 // of the mux's first argument
-	call uint64 // what is left of it then
+	mux  uint8 // that makes the call too, 0 for none
+	call uint8 // what is left of the mux's first argument then
 }
 
-// find finds a name in the table.
-func find(name string) (named, bool) {
-	at, ok := row(name)
+// find finds a name in the table, first behind the one that was found before, of which it
+// gives and takes the row: profiles mostly name calls in that order.
+func find(name string, before *int) (named, bool) {
+	at, ok := row(name, *before)
 	if !ok {
 		return named{}, false
 	}
+	*before = at
 	n := named{entry: &table[at]}
-	for _, m := range muxes {
-		if call := slices.Index(m.calls, name); call >= 0 {
-			if at, ok := row(m.name); ok {
-				n.mux, n.mask, n.call = &table[at], m.mask, uint64(call)
-			}
-		}
-	}
+	n.mux, n.call = muxed(name)
 	return n, true
 }
 
-// in tells whether the ABI of column col has the call in one way or the other.
-func (n *named) in(col int) bool {
-	return n.nr[col] >= 0 || n.mux != nil && n.mux.nr[col] >= 0
+// in tells whether the ABI of column col, with those muxes, has the call in one way or the
+// other.
+func (n *named) in(col int, muxes *[len(muxes)]int32) bool {
+	return n.nr[col] >= 0 || muxes[n.mux] >= 0
 }
 
 // way is one way to make a call: directly, or as a call of a mux.
 type way struct {
 	nr   uint32
-	mask uint64 // of the first argument, 0 for a direct call
-	call uint64 // what is left of the first argument
+	mux  uint8 // 0 for a direct call
+	call uint8
 }
 
-// ways yields those that column col has for a call: none, its own number, its
-// mux, or both, the direct one first.
-func (n *named) ways(col int) iter.Seq[way] {
-	return func(yield func(way) bool) {
-		if n.nr[col] >= 0 && !yield(way{nr: abis[col].base + uint32(n.nr[col])}) {
-			return
-		}
-		if n.mux != nil && n.mux.nr[col] >= 0 {
-			yield(way{uint32(n.mux.nr[col]), n.mask, n.call})
-		}
+// ways are those that column col has for a call: none, its own number, its mux, or both, the
+// direct one first.
+func (n *named) ways(col int) (list []way) {
+	if n.nr[col] >= 0 {
+		list = append(list, way{nr: abis[col].base + uint32(n.nr[col])})
 	}
+	if nr := muxNumbers(col)[n.mux]; nr >= 0 {
+		list = append(list, way{uint32(nr), n.mux, n.call})
+	}
+	return list
 }

@@ -38,11 +38,11 @@ func TestTable(t *testing.T) {
 		"set_tls":          {-1, -1, -1, -1, 0xf0005, -1, -1, -1},
 		"sync_file_range2": {-1, -1, -1, -1, 341, -1, -1, 308},
 	} {
-		if at, ok := row(name); !ok || table[at].nr != want {
+		if at, ok := row(name, 0); !ok || table[at].nr != want {
 			t.Errorf("%s: %v, want %v", name, table[at].nr, want)
 		}
 	}
-	if at, ok := row("no_such_call"); ok {
+	if at, ok := row("no_such_call", 0); ok {
 		t.Errorf("no_such_call is %v", table[at])
 	}
 }
@@ -64,21 +64,50 @@ func TestTableOfThisMachine(t *testing.T) {
 		"ptrace": unix.SYS_PTRACE, "reboot": unix.SYS_REBOOT, "setns": unix.SYS_SETNS, "statx": unix.SYS_STATX, "swapon": unix.SYS_SWAPON,
 		"umount2": unix.SYS_UMOUNT2, "unshare": unix.SYS_UNSHARE, "userfaultfd": unix.SYS_USERFAULTFD, "vmsplice": unix.SYS_VMSPLICE,
 	} {
-		if at, ok := row(name); !ok || table[at].nr[family[0]] != want {
+		if at, ok := row(name, 0); !ok || table[at].nr[family[0]] != want {
 			t.Errorf("%s: %d, want %d", name, table[at].nr[family[0]], want)
 		}
 	}
 }
 
-// Every call of a mux is a name of the table, so that a rule for it is found.
+// Every call of a mux is a name of the table, so that a rule for it is found, and no other is
+// a mux's.
 func TestMuxes(t *testing.T) {
-	for _, m := range muxes {
-		for call, name := range m.calls {
-			if name == "" {
-				continue
-			}
-			if n, ok := find(name); !ok || n.mux == nil || n.mux.name != m.name || n.call != uint64(call) || n.mask != m.mask {
+	found := 0
+	for i, m := range muxes {
+		for call, name := range naiveSubcalls[m.name] {
+			if n, ok := find(name, new(int)); !ok || int(n.mux) != i || uint64(n.call) != call {
 				t.Errorf("%s: %+v", name, n)
+			}
+			found++
+		}
+	}
+	if want := len(naiveSubcalls["ipc"]) + len(naiveSubcalls["socketcall"]); found != want {
+		t.Errorf("%d calls, want %d", found, want)
+	}
+	for i := range table {
+		if mux, _ := muxed(table[i].name); mux != 0 {
+			found--
+		}
+	}
+	if found != 0 {
+		t.Errorf("of %d calls it is not told, or of too many", found)
+	}
+}
+
+// A row is found wherever the last one was.
+func TestRow(t *testing.T) {
+	for i := range table {
+		for before := range len(table) {
+			if at, ok := row(table[i].name, before); !ok || at != i {
+				t.Fatalf("%s after row %d: %d, %v", table[i].name, before, at, ok)
+			}
+		}
+		for _, name := range []string{table[i].name + "!", table[i].name[:len(table[i].name)-1] + "\x01"} {
+			for before := range len(table) {
+				if at, ok := row(name, before); ok {
+					t.Fatalf("%q after row %d: %d", name, before, at)
+				}
 			}
 		}
 	}
