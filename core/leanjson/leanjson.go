@@ -344,7 +344,9 @@ func (d *decoder) slice(to reflect.Value, depth int) bool {
 		return false // in base64
 	}
 	if to.Type() == stringsType {
-		list := make([]string, 0, someElements)
+		// As many as there are commas and one, mostly.
+		rest := d.data[d.pos:]
+		list := make([]string, 0, 1+strings.Count(rest[:strings.IndexByte(rest, ']')+1], ","))
 		ok := d.elements(func() bool {
 			d.space()
 			s, ok := d.text()
