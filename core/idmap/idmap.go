@@ -20,6 +20,7 @@ import (
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 	"ocibox/core/files"
@@ -206,13 +207,39 @@ func ContainerID(m []specs.LinuxIDMapping, hostID uint32) (uint32, bool) {
 // where alone mknod and most sysctls work. A kernel without user namespaces
 // (no /proc/self/uid_map) has no other.
 // A process does not change it: it is asked for once.
-var InInitialUserns = sync.OnceValues(func() (bool, error) { return DefaultPaths().inInitialUserns() })
+var InInitialUserns = sync.OnceValues(func() (bool, error) {
+	if inode, err := ownUserns(); err == nil {
+		return inode == initialUserns, nil
+	}
+	return DefaultPaths().inInitialUserns()
+})
+
+// initialUserns is the inode of the initial user namespace, which is fixed since Linux 3.8
+// (USER_NS_INIT_INO in linux/nsfs.h).
+const initialUserns = 4026531837
+
+// ownUserns is the inode of this process's user namespace, without procfs, where each process
+// is a directory that is made when one looks into it (Linux 6.11).
+func ownUserns() (uint64, error) {
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(self)
+	ns, err := unix.IoctlRetInt(self, unix.PIDFD_GET_USER_NAMESPACE)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(ns)
+	var st unix.Stat_t
+	err = unix.Fstat(ns, &st)
+	return st.Ino, err
+}
 
 func (p Paths) inInitialUserns() (bool, error) {
-	// The inode of the initial one is fixed since Linux 3.8 (USER_NS_INIT_INO in
-	// linux/nsfs.h). Its map, of all ids, root can give to another as well.
+	// The map of all ids, root can give to another as well.
 	if ns, err := os.Readlink(filepath.Join(p.Proc, "self/ns/user")); err == nil {
-		return ns == "user:[4026531837]", nil
+		return ns == fmt.Sprintf("user:[%d]", uint64(initialUserns)), nil
 	}
 	path := filepath.Join(p.Proc, "self", uidSide.file)
 	data, err := files.Read(path)
