@@ -22,6 +22,7 @@ import (
 	"ocibox/applets/strace"
 	"ocibox/applets/unshare"
 	"ocibox/applets/veth"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -47,6 +48,14 @@ var table = []Applet{
 	{"rootfs", nil, "make a root file system out of the host's programs", rootfs.Run, rootfs.Syntax},
 	{"unshare", nil, "run a program in new namespaces", unshare.Run, unshare.Syntax},
 	{"strace-lite", []string{"strace"}, "print the system calls and signals of processes", strace.Run, strace.Syntax},
+}
+
+// run is Run, on all processors but where the applet sees to that itself.
+func (a *Applet) run(std cli.Std, args []string) error {
+	if a.Name != "runtime" {
+		early.Unpin()
+	}
+	return a.Run(std, args)
 }
 
 // unknownStatus is what a shell gives for a command that does not exist.
@@ -77,7 +86,7 @@ func Main(std cli.Std, args []string) int {
 		return 0
 	}
 	if a := find(name); a != nil {
-		return cli.Report(std, a.Name, a.Run(std, args[1:]))
+		return cli.Report(std, a.Name, a.run(std, args[1:]))
 	}
 	if len(args) == 1 {
 		help(std)
@@ -104,7 +113,7 @@ func Main(std cli.Std, args []string) int {
 			fmt.Fprintf(std.Err, "ocibox: %s: applet not found; there are: %s\n", word, strings.Join(Names(), " "))
 			return unknownStatus
 		}
-		return cli.Report(std, a.Name, a.Run(std, args[2:]))
+		return cli.Report(std, a.Name, a.run(std, args[2:]))
 	}
 	return 0
 }

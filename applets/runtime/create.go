@@ -37,7 +37,6 @@ func createFlags(f *cli.Flags) *container.Options {
 // a command are brought to it until stop is called or the program is executed
 // anew.
 func begin(e *env, o *container.Options) (stop func(), err error) {
-	early.Pin()
 	p, err := signals.New()
 	if err != nil {
 		return nil, err

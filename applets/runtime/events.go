@@ -6,6 +6,7 @@ import (
 
 	"ocibox/applets/cli"
 	"ocibox/core/container"
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -28,6 +29,7 @@ func events(f *cli.Flags) action {
 		if *interval <= 0 {
 			return fault.Op(nil, "--interval %v is not a time to wait", *interval)
 		}
+		early.Unpin()
 		return e.store.Events(id, *interval, func(event container.Event) error { return out.Encode(event) })
 	}
 }

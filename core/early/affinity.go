@@ -8,44 +8,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unpin gives the calling thread its processors back. A mask that a thread was given is
-// kept by the kernel beside those that its cgroup allows, and limits what a cgroup may
-// allow it later (Linux 6.2). So the mask is of all processors there can be, unless those are
-// more than what it had: whether it was given a mask, the kernel does not tell.
-func unpin() {
+// Unpin gives the first thread its processors back, and so all that come from it later. It is
+// for who makes more than one process or waits for long: a process that is made and its
+// maker, which waits for it, work in turn.
+//
+// A mask that a thread was given is kept by the kernel beside those that its cgroup allows,
+// and limits what a cgroup may allow it later (Linux 6.2). So the mask is of all processors
+// there can be, unless those are more than what it had: whether it was given a mask, the
+// kernel does not tell.
+func Unpin() {
+	if !pinned || free {
+		return
+	}
+	free = true
 	given := processors
 	for i := range processors {
 		processors[i] = ^uintptr(0)
 	}
-	setAffinity(0, &processors)
+	first := unix.Getpid()
+	setAffinity(first, &processors)
 	var now affinity
-	_, _, e := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(now), uintptr(unsafe.Pointer(&now)))
+	_, _, e := unix.RawSyscall(unix.SYS_SCHED_GETAFFINITY, uintptr(first), unsafe.Sizeof(now), uintptr(unsafe.Pointer(&now)))
 	if e != 0 || now != given {
 		processors = given
-		setAffinity(0, &processors)
+		setAffinity(first, &processors)
 	}
 }
 
-// Pin puts the first thread, if the caller is on that, back on the processor that entry has
-// chosen, until Unpin is called: for a command that makes a process and waits for it, the
-// two of which work in turn. What it makes is not pinned.
-func Pin() {
-	if pinned && !held && unix.Gettid() == unix.Getpid() {
-		held = true
-		setAffinity(0, &one)
-	}
-}
-
-// Unpin is for who waits longer, on the first thread.
-func Unpin() {
-	if held {
-		held = false
-		setAffinity(unix.Getpid(), &processors)
-	}
-}
-
-// held is whether Pin was called, and not Unpin since.
-var held bool
+// free is whether Unpin was called.
+var free bool
 
 // Stay is called by a command that stays and works on more threads than the first: all of
 // them may run on any of the processors from here on, by the usual policy, and so those that

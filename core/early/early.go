@@ -7,8 +7,8 @@
 //   - its monitor, the thread by which it watches the others, wakes every 5 ms and
 //     not, as it does while a program is young, every 70 µs: threads inherit the
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK);
-//   - all its threads begin on one processor, sched_setaffinity(2): to wake each other
-//     on two is an interrupt each time, and one thread more;
+//   - all its threads are on one processor, sched_setaffinity(2), until Unpin: to wake each
+//     other on two is an interrupt each time, and one thread more;
 //   - one that is woken there waits until who woke it waits (SCHED_BATCH, sched(7)): or it
 //     finds that one still running, and starts another thread in its place;
 //   - it cannot open files but for the standard ones, until core/nofile is initialised:
@@ -59,11 +59,8 @@ var deathSignal int32
 type affinity [128 / wordSize]uintptr
 
 // Here is the first thing that main does: the first thread has its own timer slack
-// and processors from here on.
+// and policy from here on, and with Unpin its processors.
 func Here() {
-	if pinned {
-		unpin()
-	}
 	if own >= maxSlack {
 		own = 0 // for what the kernel has as its default
 	}
@@ -115,7 +112,8 @@ func Slack() uintptr { return own }
 // Batch says that Plainly sets SCHED_NORMAL on other threads than the first.
 func Batch() bool { return batch }
 
-// Processors is what Plainly sets by sched_setaffinity(2), nil for nothing.
+// Processors is what a child is to have, which the first thread need not have yet; nil where it
+// inherits that.
 func Processors() []byte {
 	if !pinned {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -75,6 +76,14 @@ func main() {
 	before, left := os.Getenv("GOMAXPROCS"), len(os.Environ())
 	early.Here()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	pinned := processors(0)
+	cloning, again := "", ""
+	if len(os.Args) == 1 || !slices.Contains([]string{"child", "limits", "again", "second"}, os.Args[1]) {
+		runtime.LockOSThread() // it is the first
+		cloning, again = cloned(), processors(0)
+		runtime.UnlockOSThread()
+	}
+	early.Unpin()
 	first := processors(0)
 	if len(os.Args) > 1 && os.Args[1] == "child" {
 		fmt.Print(slack, err, first)
@@ -115,10 +124,6 @@ func main() {
 		return out
 	}
 	runtime.LockOSThread() // it is the first
-	early.Pin()
-	pinned := processors(0)
-	cloning := cloned()
-	again := processors(0)
 	child := run()
 	after := processors(0)
 	runtime.UnlockOSThread()
