@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +74,7 @@ func (v *durationValue) Set(s string) error {
 
 // parseDuration is time.ParseDuration, which has a map of the units made when any program
 // that it is in starts.
-func parseDuration(s string) (sum time.Duration, ok bool) {
+func parseDuration(s string) (time.Duration, bool) {
 	s, negative := strings.CutPrefix(s, "-")
 	if !negative {
 		s = strings.TrimPrefix(s, "+")
@@ -83,7 +82,9 @@ func parseDuration(s string) (sum time.Duration, ok bool) {
 	if s == "0" {
 		return 0, true
 	}
-	for s != "" {
+	const most = 1 << 63 // ns, and of those that are not negative one less
+	sum, ok := uint64(0), s != ""
+	for s != "" && ok {
 		unit := strings.TrimLeft(s, "0123456789.")
 		number := s[:len(s)-len(unit)]
 		s = strings.TrimLeft(unit, "nuµμmsh")
@@ -104,19 +105,21 @@ func parseDuration(s string) (sum time.Duration, ok bool) {
 		default:
 			return 0, false
 		}
-		n, err := strconv.ParseFloat(number, 64)
-		n *= float64(one)
-		if err != nil || n+float64(sum) >= math.MaxInt64 {
-			return 0, false
+		whole, fraction, _ := strings.Cut(number, ".")
+		n, err := strconv.ParseUint("0"+whole, 10, 64)
+		ok = err == nil && whole+fraction != "" && n <= most/uint64(one) && !strings.Contains(fraction, ".")
+		digits, scale := uint64(0), 1.0
+		for i := 0; i < len(fraction) && digits < most/10-1; i++ {
+			digits, scale = 10*digits+uint64(fraction[i]-'0'), 10*scale
 		}
-		if sum += time.Duration(n); s == "" {
-			ok = true
-		}
+		n = n*uint64(one) + uint64(float64(digits)*(float64(one)/scale))
+		sum += n
+		ok = ok && n <= most && sum <= most
 	}
 	if negative {
-		sum = -sum
+		return -time.Duration(sum), ok
 	}
-	return sum, ok
+	return time.Duration(sum), ok && sum < most
 }
 
 // choice is a flag's value that is one of a few words.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/files"
 )
@@ -57,7 +58,7 @@ func freeze1(dir string) error {
 			if err := write(file, freezer1.thawed); err != nil {
 				return err
 			}
-			time.Sleep(10 * time.Millisecond)
+			early.Sleep(10 * time.Millisecond)
 		}
 		if err := write(file, freezer1.frozen); err != nil {
 			return err
@@ -69,7 +70,7 @@ func freeze1(dir string) error {
 		if strings.TrimSpace(string(state)) == freezer1.frozen {
 			return nil
 		}
-		time.Sleep(time.Duration(i%thaw) * 20 * time.Microsecond)
+		early.Sleep(time.Duration(i%thaw) * 20 * time.Microsecond)
 	}
 	return fault.Op(nil, "%s does not freeze in %v", dir, patience)
 }

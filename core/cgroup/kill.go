@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -73,7 +74,7 @@ func (g *Group) killEach(dir string) error {
 		} else if err := signalEach(dir, pids); err != nil {
 			return err
 		}
-		time.Sleep(pause)
+		early.Sleep(pause)
 	}
 }
 

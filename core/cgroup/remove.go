@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/early"
 	"ocibox/core/fault"
 )
 
@@ -48,7 +49,7 @@ func remove(dir string) error {
 			}
 			return err
 		}
-		time.Sleep(pause)
+		early.Sleep(pause)
 	}
 }
 

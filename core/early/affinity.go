@@ -3,6 +3,7 @@ package early
 import (
 	"os"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,13 @@ func Unpin() {
 	}
 }
 
+// Sleep is time.Sleep for who looks again and again what others have done, who may be in need of
+// the one processor.
+func Sleep(d time.Duration) {
+	Unpin()
+	time.Sleep(d)
+}
+
 // free is whether Unpin was called.
 var free bool
 
@@ -45,6 +53,9 @@ func Stay() {
 	Unpin()
 	if !pinned && !batch {
 		return
+	}
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return // the numbers there are of another pid namespace
 	}
 	for seen := 0; ; {
 		tasks, err := os.ReadDir("/proc/self/task")

@@ -88,8 +88,8 @@ func Exec(path string, args, env []string) error {
 }
 
 // Plainly is to be called before a program is started, and what it returns after: the
-// caller stays on a thread meanwhile that has the process's own timer slack and
-// processors, which the program inherits. (runtime.LockOSThread makes a thread more, so
+// caller stays on a thread meanwhile that has the process's own timer slack, processors
+// and policy, which the program inherits. (runtime.LockOSThread makes a thread more, so
 // it is for those alone.)
 func Plainly() (after func()) {
 	runtime.LockOSThread()
@@ -113,7 +113,8 @@ func Slack() uintptr { return own }
 func Batch() bool { return batch }
 
 // Processors is what a child is to have, which the first thread need not have yet; nil where it
-// inherits that.
+// inherits that. Before Unpin those are the process's at its start and no more: a child that
+// stays has a mask of all processors in its program, or its maker calls Unpin before.
 func Processors() []byte {
 	if !pinned {
 		return nil

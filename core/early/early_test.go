@@ -72,7 +72,7 @@ func TestEntry(t *testing.T) {
 	for _, env := range [][]string{{}, {"A=1"}, {"A=1", "B="}, {"=", "", "A"}, {"GOMAX=1", "PROCS=2"}, many} {
 		for _, args := range [][]string{{bin}, {bin, ""}, {bin, "a", "b c"}} {
 			told := tell(t, env, args...)
-			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": twice(own), "left": "1"}
+			want := map[string]string{"procs": "1", "before": `"1"`, "args": fmt.Sprintf("%q", args), "env": fmt.Sprintf("%q", plain(env)), "slack": own, "child": own, "elsewhere": twice(own), "left": "1", "none": "false"}
 			if slices.Contains(env, "A=1") {
 				want["A"] = `"1"`
 			}

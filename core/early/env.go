@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // variable is the i-th that the process was started with, in the memory where the kernel has
@@ -43,7 +45,7 @@ func Environ() []string {
 	if environment == 0 {
 		return os.Environ()
 	}
-	return slices.Clone(given())
+	return append([]string{}, given()...) // not nil, which is package os's to who starts a program
 }
 
 // LookupEnv is os.LookupEnv.
@@ -73,8 +75,8 @@ func TempDir() string {
 	return "/tmp"
 }
 
-// LookPath finds the program that a name without a slash stands for, as a shell does: an
-// executable file in one of the directories of PATH, of which an empty one is the working
+// LookPath finds the program that a name without a slash stands for, as a shell does: a file
+// that the caller may execute in one of the directories of PATH, of which an empty one is the working
 // directory. It is an ENOENT where there is none.
 func LookPath(name string) (string, error) {
 	for _, dir := range filepath.SplitList(Getenv("PATH")) {
@@ -82,7 +84,7 @@ func LookPath(name string) (string, error) {
 			dir = "."
 		}
 		path := dir + "/" + name
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil {
 			return path, nil
 		}
 	}

@@ -152,6 +152,7 @@ func main() {
 			}
 		}
 	}
+	fmt.Println("none", early.Environ() == nil)
 	fmt.Printf("procs %d\nbefore %q\nleft %d\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
 		runtime.GOMAXPROCS(0), before, left, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
 		fmt.Sprint(strings.Count(pinned, "+"), strings.Count(again, "+"), " ", cloning, " ", after))
