@@ -221,6 +221,22 @@ func failHook(t *testing.T, b *bundletest.Bundle, kind string, place int, comman
 	nothingLeft(t, b)
 }
 
+// A program that is not there is found out about before a hook is run in the container.
+func TestNoHookWithoutProgram(t *testing.T) {
+	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
+		b := bundletest.New(t, u)
+		b.Write(func(s *specs.Spec) {
+			s.Process.Args = []string{"/bin/none"}
+			addHook(t, s, plan.StartContainer, b.Hook("never"))
+		})
+		for _, command := range []string{"create", "run"} {
+			b.Fails([]string{"process.args[0]: faccessat(/bin/none): no such file or directory"}, command, "--bundle", b.Dir, b.ID)
+			nothingLeft(t, b)
+			wantRan(t, b)
+		}
+	})
+}
+
 // A poststop hook that fails is a warning, and the others run.
 func TestPoststopFails(t *testing.T) {
 	bundletest.Each(t, func(t *testing.T, u bundletest.User) {
