@@ -52,11 +52,12 @@ var forking struct {
 // own fork, signals are blocked around it, so that no handler runs in the child.
 // The child runs on the system stack, which for the first thread of a process is
 // the one that the kernel made, and so does without the Go heap. The arena has size
-// bytes.
-func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs) (uintptr, syscall.Errno) {
+// bytes. Unless setsCPUs, the child gets the processors that this one was started with.
+func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs, setsCPUs bool) (uintptr, syscall.Errno) {
 	forking.base, forking.size, forking.args, forking.slack, forking.batch = base, size, args, early.Slack(), early.Batch()
 	forking.heap = heapRegion()
-	if cpus := early.Processors(); len(cpus) > 0 {
+	forking.ncpus = 0
+	if cpus := early.Processors(); len(cpus) > 0 && !setsCPUs {
 		forking.cpus, forking.ncpus = uintptr(unsafe.Pointer(&cpus[0])), uintptr(len(cpus)) // of a variable
 	}
 	setMetadata(uintptr(base), size, forking.heap)

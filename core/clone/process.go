@@ -56,7 +56,7 @@ func (l *Linked) Start(fds ...FD) (*Process, error) {
 	}
 	l.sweep(keep, pair[0])
 	syscall.ForkLock.Lock()
-	pid, errno := fork3(l.base, uintptr(len(l.mem)), &args)
+	pid, errno := fork3(l.base, uintptr(len(l.mem)), &args, l.prog.SetsCPUs)
 	syscall.ForkLock.Unlock()
 	if errno != 0 {
 		unix.Close(pair[0])

@@ -163,6 +163,7 @@ func execCPUAffinity(s *specs.Spec) error {
 // 1.3.1, whatever the caller was bound to: a mask that is inherited would hold against
 // what the cgroup is given later (sched_setaffinity(2), Linux 6.2).
 func (c *compiler) allCPUs() {
+	c.p.SetsCPUs = true
 	c.p.Begin("", "processors")
 	c.p.Call(unix.SYS_SCHED_SETAFFINITY, clone.Num(0), clone.Num((maxCPU+1)/8), c.p.Data(bytes.Repeat([]byte{0xff}, (maxCPU+1)/8))).Ignore(unix.EINVAL, unix.EPERM, unix.ENOSYS)
 }
