@@ -1,6 +1,7 @@
 package clone
 
 import (
+	"bytes"
 	"os"
 	"runtime"
 	"sync"
@@ -55,6 +56,29 @@ func OwnImage() *Image {
 	}
 	m.args.n, m.args.page = uintptr(len(m.segments)), uintptr(os.Getpagesize())
 	return m
+}
+
+// Path is the one by which the program was executed, "" if the kernel did not say.
+func (m *Image) Path() string {
+	name := execName()
+	if name == 0 {
+		return ""
+	}
+	return unix.BytePtrToString((*byte)(atAddress(name)))
+}
+
+// SameAs says whether the descriptor's file begins as the one that the program was made of, with
+// the ELF header, where and how large all parts of it are, and the linker's number for the
+// content of the whole, the build ID, without which there is no telling.
+func (m *Image) SameAs(fd int) bool {
+	var first [4096]byte
+	s := &m.segments[0]
+	if s.offset != 0 || s.size < uintptr(len(first)) {
+		return false
+	}
+	n, err := unix.Pread(fd, first[:], 0)
+	const note = "Go\x00\x00" // the build ID's name, elf(5)
+	return err == nil && n == len(first) && bytes.Contains(first[:], []byte(note)) && bytes.Equal(first[:], unsafe.Slice((*byte)(atAddress(s.start)), n))
 }
 
 // Sheltered makes the child's first instruction one by which it executes from
@@ -189,9 +213,14 @@ type prog32 struct {
 	kind, offset, vaddr, paddr, filesz, memsz, flags uint32
 }
 
-func readProg(addr uintptr) prog {
+// atAddress is a pointer to what is not Go's.
+func atAddress(addr uintptr) unsafe.Pointer {
 	var zero byte
-	at := unsafe.Add(unsafe.Pointer(&zero), addr-uintptr(unsafe.Pointer(&zero)))
+	return unsafe.Add(unsafe.Pointer(&zero), addr-uintptr(unsafe.Pointer(&zero)))
+}
+
+func readProg(addr uintptr) prog {
+	at := atAddress(addr)
 	if wordSize == 8 {
 		return *(*prog)(at)
 	}

@@ -80,3 +80,39 @@ func TestSheltered(t *testing.T) {
 		t.Errorf("what it executed ended with %v, %v", s, err)
 	}
 }
+
+// The running program's file is told from others, as far as its first page tells.
+func TestSameAs(t *testing.T) {
+	own, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := OwnImage()
+	if m == nil {
+		t.Skip("the kernel has no PR_SET_MM_MAP, or this is no static program")
+	}
+	if m.Path() != os.Args[0] && filepath.Base(m.Path()) != filepath.Base(os.Args[0]) {
+		t.Errorf("path %q, executed as %q", m.Path(), os.Args[0])
+	}
+	changed := bytes.Clone(own)
+	changed[4000]++
+	for name, row := range map[string]struct {
+		content []byte
+		want    bool
+	}{
+		"a copy": {own, true}, "another": {changed, false}, "its beginning": {own[:4000], false}, "its first page": {own[:4096], true}, "nothing": {nil, false},
+	} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, row.content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if got := m.SameAs(fdOf(f)); got != row.want {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
+	}
+}

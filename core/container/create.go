@@ -215,11 +215,16 @@ func (o *Options) seal(s *specs.Spec) (err error) {
 	ownPids := s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
 		return n.Type == specs.PIDNamespace && n.Path == ""
 	})
-	image := func() bool {
-		o.image = clone.OwnImage()
-		return o.image != nil
+	image := func() seal.Image {
+		if ownPids && o.image == nil {
+			o.image = clone.OwnImage()
+		}
+		if o.image == nil {
+			return nil
+		}
+		return o.image
 	}
-	if o.exe, err = o.Program.Seal(ownUIDs(s), func() bool { return ownPids && image() }); o.exe < 0 {
+	if o.exe, err = o.Program.Seal(ownUIDs(s), image); o.exe < 0 {
 		o.image = nil
 	}
 	return err

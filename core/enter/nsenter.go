@@ -210,11 +210,14 @@ func (j *joiner) seal(pid *space) error {
 		return err
 	}
 	var image *clone.Image
-	exe, err := j.Program.Seal(nil, func() bool {
-		if its != own {
+	exe, err := j.Program.Seal(nil, func() seal.Image {
+		if its != own && image == nil {
 			image = clone.OwnImage()
 		}
-		return image != nil
+		if image == nil {
+			return nil
+		}
+		return image
 	})
 	if err != nil || exe < 0 {
 		return err

@@ -55,14 +55,15 @@ func sealed(fd int) (bool, error) {
 // copyOf makes what to execute instead of exe: the mount, which is made twice as fast,
 // or where the caller may not mount, or not from there, the memfd.
 func copyOf(exe int) (int, error) {
-	if fd, err := mount(exe); err == nil {
+	if fd, err := mount(exe, ""); err == nil {
 		return fd, nil
 	}
 	return memfd(exe)
 }
 
-func mount(exe int) (int, error) {
-	fd, err := unix.OpenTree(exe, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+// mount is ownMount of what the path leads to, or of the descriptor's file with none.
+func mount(at int, path string) (int, error) {
+	fd, err := unix.OpenTree(at, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return -1, err
 	}
@@ -77,7 +78,7 @@ func mount(exe int) (int, error) {
 // mounted is the file by the mount, opened for reading: the mount is in no mount
 // namespace any more.
 func mounted(exe int) (int, error) {
-	tree, err := mount(exe)
+	tree, err := mount(exe, "")
 	if err != nil {
 		return -1, err
 	}

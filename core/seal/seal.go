@@ -39,7 +39,7 @@ const selfExe = "/proc/self/exe"
 // uids are those of the user namespace that is made for the container, empty
 // if there is none or they are not known.
 //
-// If child, which is asked where the file has to be sealed, says so, it may also
+// If child, which is asked where the file has to be sealed, gives an image, it may also
 // return a descriptor of a file for the child to execute from, clone.Program.Sheltered, which
 // costs less. Who began
 // the program is then not protected: to be used where the container has a pid
@@ -47,7 +47,14 @@ const selfExe = "/proc/self/exe"
 // init and those that join it. What it could look at through a procfs of the
 // host's it has already: the kernel lets nobody follow a process's exe who could
 // not follow its root, proc_pid_link(5), and so to the file itself.
-func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int, err error) {
+func (p Program) Seal(uids []specs.LinuxIDMapping, child func() Image) (file int, err error) {
+	if len(uids) == 0 { // nobody is beyond reach
+		if image := child(); image != nil {
+			if fd, err := named(image); err == nil {
+				return fd, nil
+			}
+		}
+	}
 	exe, opening := files.Open(selfExe, unix.O_RDONLY, 0)
 	var st unix.Stat_t
 	if opening == nil {
@@ -70,7 +77,7 @@ func (p Program) Seal(uids []specs.LinuxIDMapping, child func() bool) (file int,
 	} else if ok {
 		return -1, p.rename()
 	}
-	if child() {
+	if child() != nil {
 		if fd, err := mounted(exe); err == nil {
 			return fd, nil
 		}

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	case "seal":
 		runtime.LockOSThread()
 		p := Program{Args: os.Args, Before: func() error { fmt.Println("again"); return nil }}
-		if _, err := p.Seal(nil, func() bool { return false }); err != nil {
+		if _, err := p.Seal(nil, func() Image { return nil }); err != nil {
 			fmt.Println(err, "hint:", fault.Hint(err))
 			os.Exit(1)
 		}
@@ -219,7 +219,7 @@ func TestSealed(t *testing.T) {
 		name string
 		make func(int) (int, error)
 		why  error
-	}{{"mount", mount, unix.EROFS}, {"memfd", memfd, unix.EPERM}} {
+	}{{"mount", func(exe int) (int, error) { return mount(exe, "") }, unix.EROFS}, {"memfd", memfd, unix.EPERM}} {
 		t.Run(row.name, func(t *testing.T) {
 			fd, err := row.make(int(exe.Fd()))
 			if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
@@ -333,7 +333,7 @@ func TestNoExecutableMemory(t *testing.T) {
 func TestBefore(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	p := Program{Args: os.Args, Before: func() error { return interrupted }}
-	if _, err := p.Seal(nil, func() bool { return false }); !errors.Is(err, interrupted) {
+	if _, err := p.Seal(nil, func() Image { return nil }); !errors.Is(err, interrupted) {
 		t.Errorf("%v", err)
 	}
 }
