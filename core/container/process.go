@@ -130,9 +130,12 @@ func (c *Container) waits() bool {
 	return true
 }
 
-// sockAddr names start.sock in the container's folder by a descriptor: its
-// path may be longer than sun_path.
+// sockAddr names start.sock in the container's folder, where its path is longer than
+// sun_path by a descriptor.
 func (c *Container) sockAddr() (addr *unix.SockaddrUnix, done func(), err error) {
+	if path := filepath.Join(c.dir, startSock); len(path) < len(unix.RawSockaddrUnix{}.Path) {
+		return &unix.SockaddrUnix{Name: path}, func() {}, nil
+	}
 	fd, err := unix.Open(c.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
