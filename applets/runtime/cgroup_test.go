@@ -29,7 +29,7 @@ var withoutCgroups = []string{"--cgroup-manager", "disabled"}
 func controlled(t *testing.T, controllers ...string) *bundletest.Bundle {
 	t.Helper()
 	u := bundletest.Root(t)
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func TestCgroupHosts(t *testing.T) {
 func TestCgroupsPath(t *testing.T) {
 	t.Parallel()
 	b := bundletest.New(t, bundletest.Root(t))
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -452,7 +452,7 @@ func TestCgroupUser(t *testing.T) {
 		})
 		b.Fails([]string{"runtime run: " + field + ": takes a cgroup, and this user may not make one: write to /"}, "run", "--bundle", b.Dir, b.ID)
 	}
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -610,7 +610,7 @@ func TestForkBomb(t *testing.T) {
 }
 
 func hasController(name string) bool {
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		return false
 	}

@@ -37,7 +37,7 @@ func TestScheduler(t *testing.T) {
 // policies before it is given some.
 func TestRealtimeCgroup(t *testing.T) {
 	b := controlled(t, "cpu")
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func systemd(t *testing.T, slice string) *dbustest.Bus {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make cgroups as systemd does")
 	}
-	h, err := cgroup.Probe()
+	h, err := cgroup.Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}

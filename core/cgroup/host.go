@@ -3,9 +3,11 @@ package cgroup
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -25,20 +27,56 @@ type source struct {
 	read   func(path string) ([]byte, error)
 	statfs func(path string, st *unix.Statfs_t) error
 	inode  func(path string) (uint64, error)
+	own    func() (uint64, error) // inode of the caller's cgroup of version 2
 }
 
 var system = source{files.Read, unix.Statfs, func(path string) (uint64, error) {
 	var st unix.Stat_t
 	err := unix.Stat(path, &st)
 	return st.Ino, err
-}}
+}, ownInode}
+
+// ownInode asks a pidfd (Linux 6.13).
+func ownInode() (uint64, error) {
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(self)
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_CGROUPID}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(self), unix.PIDFD_GET_INFO, uintptr(unsafe.Pointer(&info))); errno != 0 {
+		return 0, errno
+	}
+	if info.Mask&unix.PIDFD_INFO_CGROUPID == 0 {
+		return 0, unix.ENODATA
+	}
+	return info.Cgroupid, nil
+}
 
 // Probe tells what the caller's mount namespace has of cgroups: nothing is an
 // empty Host, and no error. A cgroup2 hierarchy at the usual place takes no look
-// at mountinfo, which can be long.
-func Probe() (Host, error) { return system.probe() }
+// at mountinfo, which can be long, nor where the caller is in its root, or its own
+// place is not asked for, at procfs: Tree.Own is Mount then.
+func Probe(own bool) (Host, error) { return system.probe(own) }
 
-func (s source) probe() (Host, error) {
+func (s source) probe(own bool) (Host, error) {
+	var st unix.Statfs_t
+	unified := s.statfs(mountPoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+	if unified {
+		ino, err := s.inode(mountPoint)
+		unified = err == nil && ino == rootInode
+	}
+	usual := mount{root: "/", point: mountPoint}
+	if unified {
+		if own {
+			ino, err := s.own()
+			own = err != nil || ino != rootInode
+		}
+		if !own {
+			t, err := s.unified(usual, "/", &st)
+			return Host{Unified: t}, err
+		}
+	}
 	data, err := s.read("/proc/self/cgroup")
 	if errors.Is(err, fs.ErrNotExist) {
 		return Host{}, nil // a kernel without cgroups
@@ -46,19 +84,16 @@ func (s source) probe() (Host, error) {
 	if err != nil {
 		return Host{}, fault.Op(err, "look for cgroups")
 	}
-	var st unix.Statfs_t
-	if s.statfs(mountPoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC {
-		if ino, err := s.inode(mountPoint); err == nil && ino == rootInode {
-			t, err := s.unified(mount{root: "/", point: mountPoint}, ownUnified(string(data)), &st)
-			return Host{Unified: t}, err
-		}
+	if unified {
+		t, err := s.unified(usual, ownUnified(string(data)), &st)
+		return Host{Unified: t}, err
 	}
-	own := parseOwn(string(data))
+	its := parseOwn(string(data))
 	data, err = s.read("/proc/self/mountinfo")
 	if err != nil {
 		return Host{}, fault.Op(err, "look for cgroups")
 	}
-	return s.find(parseMounts(string(data)), own)
+	return s.find(parseMounts(string(data)), its)
 }
 
 // find takes of the mounts one of each hierarchy.

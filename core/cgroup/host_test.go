@@ -3,6 +3,7 @@ package cgroup
 import (
 	"io/fs"
 	"maps"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -28,6 +29,12 @@ func fake(files map[string]string, types map[string]unix.Statfs_t, inode uint64)
 			return nil
 		},
 		func(string) (uint64, error) { return inode, nil },
+		func() (uint64, error) {
+			if files["/proc/self/cgroup"] == "0::/\n" {
+				return rootInode, nil
+			}
+			return 0, unix.ENOTTY
+		},
 	}
 }
 
@@ -90,7 +97,7 @@ func TestHosts(t *testing.T) {
 			if c.own != "" {
 				files["/proc/self/cgroup"] = c.own
 			}
-			h, err := fake(files, c.types, c.inode).probe()
+			h, err := fake(files, c.types, c.inode).probe(true)
 			if err != nil || !reflect.DeepEqual(h, c.host) {
 				t.Fatalf("%v: %+v %+v, want %+v", err, h, h.Unified, c.host)
 			}
@@ -111,5 +118,31 @@ func TestHosts(t *testing.T) {
 				t.Errorf("with a path: %v", err)
 			}
 		})
+	}
+}
+
+// Whose own place nobody asks for has none looked up.
+func TestProbeWithoutOwn(t *testing.T) {
+	const two = "/sys/fs/cgroup"
+	types := map[string]unix.Statfs_t{two: {Type: unix.CGROUP2_SUPER_MAGIC}}
+	h, err := fake(map[string]string{two + "/cgroup.controllers": "cpu pids\n"}, types, rootInode).probe(false)
+	if want := (Host{Unified: &Tree{2, []string{"cpu", "pids"}, two, two, false}}); err != nil || !reflect.DeepEqual(h, want) {
+		t.Errorf("%+v, %v; want %+v", h.Unified, err, want.Unified)
+	}
+}
+
+// The inode that the kernel tells is that of the cgroup that procfs tells.
+func TestOwnInode(t *testing.T) {
+	inode, err := ownInode()
+	if err != nil {
+		t.Skipf("before Linux 6.13: %v", err)
+	}
+	unified, _, err := Of(os.Getpid())
+	if err != nil || unified == "" {
+		t.Skipf("no hierarchy of version 2 is to be seen: %v", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(unified, &st); err != nil || st.Ino != inode {
+		t.Errorf("%d, want %d of %s (%v)", inode, st.Ino, unified, err)
 	}
 }

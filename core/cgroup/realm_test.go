@@ -47,7 +47,7 @@ func startRealm(t *testing.T, l layout) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to mount cgroups")
 	}
-	h, err := Probe()
+	h, err := Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func realmTrees(h Host) []Tree {
 }
 
 func enterRealm(l layout, name string) error {
-	h, err := Probe()
+	h, err := Probe(true)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func mountRealm(l layout, trees []Tree) error {
 // host is the realm's own.
 func host(t *testing.T) Host {
 	t.Helper()
-	h, err := Probe()
+	h, err := Probe(true)
 	if err != nil {
 		t.Fatal(err)
 	}

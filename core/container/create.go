@@ -104,7 +104,7 @@ func (o *Options) compile(started bool) (*specs.Spec, *plan.Plan, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if host.Cgroups, err = cgroup.Probe(); err != nil {
+	if host.Cgroups, err = cgroup.Probe(o.CgroupManager != cgroup.Cgroupfs || spec.Linux == nil || !filepath.IsAbs(spec.Linux.CgroupsPath) || host.Userns || host.Self.EUID != 0); err != nil {
 		return nil, nil, err
 	}
 	if err := modules(&host, spec); err != nil {
