@@ -20,10 +20,10 @@ import (
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"ocibox/core/fault"
 	"ocibox/core/files"
+	"ocibox/core/namespace"
 )
 
 // maxRanges is UID_GID_MAP_MAX_EXTENTS (Linux 4.15).
@@ -208,7 +208,7 @@ func ContainerID(m []specs.LinuxIDMapping, hostID uint32) (uint32, bool) {
 // (no /proc/self/uid_map) has no other.
 // A process does not change it: it is asked for once.
 var InInitialUserns = sync.OnceValues(func() (bool, error) {
-	if inode, err := ownUserns(); err == nil {
+	if inode, err := namespace.OwnUser(); err == nil {
 		return inode == initialUserns, nil
 	}
 	return DefaultPaths().inInitialUserns()
@@ -217,24 +217,6 @@ var InInitialUserns = sync.OnceValues(func() (bool, error) {
 // initialUserns is the inode of the initial user namespace, which is fixed since Linux 3.8
 // (USER_NS_INIT_INO in linux/nsfs.h).
 const initialUserns = 4026531837
-
-// ownUserns is the inode of this process's user namespace, without procfs, where each process
-// is a directory that is made when one looks into it (Linux 6.11).
-func ownUserns() (uint64, error) {
-	self, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(self)
-	ns, err := unix.IoctlRetInt(self, unix.PIDFD_GET_USER_NAMESPACE)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(ns)
-	var st unix.Stat_t
-	err = unix.Fstat(ns, &st)
-	return st.Ino, err
-}
 
 func (p Paths) inInitialUserns() (bool, error) {
 	// The map of all ids, root can give to another as well.

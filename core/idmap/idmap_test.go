@@ -115,18 +115,6 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
-// What the kernel says of a pidfd is what procfs says.
-func TestOwnUserns(t *testing.T) {
-	inode, err := ownUserns()
-	link, linkErr := os.Readlink("/proc/self/ns/user")
-	if err != nil {
-		t.Skipf("before Linux 6.11: %v", err)
-	}
-	if want := fmt.Sprintf("user:[%d]", inode); link != want {
-		t.Errorf("%s, %v; want %s", link, linkErr, want)
-	}
-}
-
 func TestInInitialUserns(t *testing.T) {
 	for _, c := range []struct {
 		name, uidMap, ns string

@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -29,9 +30,32 @@ func Of(pid int, k *Kind) (ID, error) {
 	return ID{uint64(st.Dev), st.Ino}, nil
 }
 
+// OwnUser is the number of this process's user namespace, without procfs, where each process
+// is a folder that is made when one looks into it (Linux 6.11).
+func OwnUser() (uint64, error) {
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(self)
+	ns, err := unix.IoctlRetInt(self, unix.PIDFD_GET_USER_NAMESPACE)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(ns)
+	var st unix.Stat_t
+	err = unix.Fstat(ns, &st)
+	return st.Ino, err
+}
+
 // Numbers are those of the namespaces of the kinds (CLONE_NEW*) that process pid is in,
 // in the order of Kinds, and 0 where there is none. The error is that of Of.
 func Numbers(pid int, kinds uint64) (list [len(Kinds)]uint64, err error) {
+	if kinds == unix.CLONE_NEWUSER && pid == os.Getpid() {
+		if list[0], err = OwnUser(); err == nil {
+			return list, nil
+		}
+	}
 	dir := "/proc/" + strconv.Itoa(pid) + "/ns"
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
