@@ -60,7 +60,7 @@ func defaultRoot(rootless string) (string, error) {
 		return filepath.Join(dir, "ocibox"), nil
 	}
 	// A folder in /tmp can be anybody's: it has to be ours alone.
-	dir := filepath.Join(early.TempDir(), fmt.Sprintf("ocibox-%d", uid))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("ocibox-%d", uid))
 	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
 		return "", fault.Op(err, "make the state folder").WithHint("XDG_RUNTIME_DIR or --root names another place")
 	}

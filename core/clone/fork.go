@@ -35,7 +35,6 @@ var forking struct {
 	size  uintptr // of the arena
 	args  *cloneArgs
 	slack uintptr
-	batch bool
 	// The mask of signals that all of the program's threads have, and the child.
 	mask uint64
 	// The child's CPU mask, of ncpus bytes.
@@ -54,7 +53,7 @@ var forking struct {
 // the one that the kernel made, and so does without the Go heap. The arena has size
 // bytes. Unless setsCPUs, the child gets the processors that this one was started with.
 func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs, setsCPUs bool) (uintptr, syscall.Errno) {
-	forking.base, forking.size, forking.args, forking.slack, forking.batch = base, size, args, early.Slack(), early.Batch()
+	forking.base, forking.size, forking.args, forking.slack = base, size, args, early.Slack()
 	forking.heap = heapRegion()
 	forking.ncpus = 0
 	if cpus := early.Processors(); len(cpus) > 0 && !setsCPUs {
@@ -92,12 +91,7 @@ func forkOnSystemStack() {
 		advise(forking.below, forking.nbelow, unix.MADV_DONTFORK)
 		advise(forking.above, forking.nabove, unix.MADV_DONTFORK)
 	} else {
-		// For the child.
-		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0)
-		if forking.batch {
-			priority := int32(0) // struct sched_param
-			_, _, _ = syscall.RawSyscall6(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)), 0, 0, 0)
-		}
+		_, _, _ = syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
 	}
 	child, _, e := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
 	if e == 0 && child == 0 {

@@ -47,11 +47,10 @@ func Sleep(d time.Duration) {
 var free bool
 
 // Stay is called by a command that stays and works on more threads than the first: all of
-// them may run on any of the processors from here on, by the usual policy, and so those that
-// they make.
+// them may run on any of the processors from here on, and so those that they make.
 func Stay() {
 	Unpin()
-	if !pinned && !batch {
+	if !pinned {
 		return
 	}
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
@@ -64,15 +63,8 @@ func Stay() {
 		}
 		seen = len(tasks)
 		for _, task := range tasks {
-			tid, err := strconv.Atoi(task.Name())
-			if err != nil {
-				continue
-			}
-			if pinned {
+			if tid, err := strconv.Atoi(task.Name()); err == nil {
 				setAffinity(tid, &processors)
-			}
-			if batch {
-				_ = setScheduler(uintptr(tid), unix.SCHED_NORMAL)
 			}
 		}
 	}

@@ -9,17 +9,14 @@
 //     timer slack of who makes them (prctl(2), PR_SET_TIMERSLACK);
 //   - all its threads are on one processor, sched_setaffinity(2), until Unpin: to wake each
 //     other on two is an interrupt each time, and one thread more;
-//   - one that is woken there waits until who woke it waits (SCHED_BATCH, sched(7)): or it
-//     finds that one still running, and starts another thread in its place;
 //   - it cannot open files but for the standard ones, until core/nofile is initialised:
 //     it would read /proc/self/mountinfo and look for a limit of its cgroup, which is
 //     the more the more mounts there are, to set GOMAXPROCS by (nor does it learn the
 //     size of huge pages, and so gives no advice on them);
-//   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile;
-//   - it has none of the environment's variables to copy but those that it reads itself.
+//   - it samples no allocation (runtime.MemProfileRate), for nobody reads the profile.
 //
-// So a program is started between Plainly and what that returns, to have the slack, the
-// processors and the policy that this one was started with, and the environment comes from here.
+// So a program is started between Plainly and what that returns, to have the slack and the
+// processors that this one was started with, and the environment comes from here.
 package early
 
 import (
@@ -47,9 +44,7 @@ var (
 	// instead of those.
 	pinned          bool
 	processors, one affinity
-	batch           bool    // the first thread, and all that come from it, have SCHED_BATCH instead of SCHED_NORMAL
-	environment     uintptr // the address of that many pointers to variables, 0 if package os has them
-	variables       uintptr
+	variable        bool // GOMAXPROCS=1 is in the environment
 )
 
 // deathSignal is what the process gets when its parent dies, 0 for none.
@@ -59,16 +54,13 @@ var deathSignal int32
 type affinity [128 / wordSize]uintptr
 
 // Here is the first thing that main does: the first thread has its own timer slack
-// and policy from here on, and with Unpin its processors.
+// from here on, and with Unpin its processors.
 func Here() {
 	if own >= maxSlack {
 		own = 0 // for what the kernel has as its default
 	}
 	if slack {
 		calm(own)
-	}
-	if batch {
-		_ = setScheduler(0, unix.SCHED_NORMAL)
 	}
 	deathSignal = parentDeathSignal()
 }
@@ -88,29 +80,21 @@ func Exec(path string, args, env []string) error {
 }
 
 // Plainly is to be called before a program is started, and what it returns after: the
-// caller stays on a thread meanwhile that has the process's own timer slack, processors
-// and policy, which the program inherits. (runtime.LockOSThread makes a thread more, so
+// caller stays on a thread meanwhile that has the process's own timer slack and
+// processors, which the program inherits. (runtime.LockOSThread makes a thread more, so
 // it is for those alone.)
 func Plainly() (after func()) {
 	runtime.LockOSThread()
 	calm(own)
 	Unpin()
-	if unix.Gettid() != unix.Getpid() {
-		if pinned {
-			setAffinity(0, &processors)
-		}
-		if batch {
-			_ = setScheduler(0, unix.SCHED_NORMAL)
-		}
+	if pinned && unix.Gettid() != unix.Getpid() {
+		setAffinity(0, &processors)
 	}
 	return runtime.UnlockOSThread
 }
 
 // Slack is what Plainly sets, for who does so by a plain system call.
 func Slack() uintptr { return own }
-
-// Batch says that Plainly sets SCHED_NORMAL on other threads than the first.
-func Batch() bool { return batch }
 
 // Processors is what a child is to have, which the first thread need not have yet; nil where it
 // inherits that. Before Unpin those are the process's at its start and no more: a child that

@@ -7,27 +7,22 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unsafe"
+	_ "unsafe" // for linkname
 
 	"golang.org/x/sys/unix"
 )
 
-// variable is the i-th that the process was started with, in the memory where the kernel has
-// put it.
-func variable(i uintptr) string {
-	at := (*byte)(pointer(*word(environment, i)))
-	n := uintptr(0)
-	for *(*byte)(unsafe.Add(unsafe.Pointer(at), n)) != 0 {
-		n++
-	}
-	return unsafe.String(at, n)
-}
+//go:linkname runtimeEnvs syscall.runtime_envs
+func runtimeEnvs() []string
 
-// given is the environment that the process was started with, as package os has it: without
-// the second of two variables of one name.
+// all is what the runtime has, which it copies for each who asks.
+var all = sync.OnceValue(runtimeEnvs)
+
+// given is the environment that the process was started with, without what begin has
+// added, and as package os has it without the second of two variables of one name.
 var given = sync.OnceValue(func() (list []string) {
-	for i := range variables {
-		if v := variable(i); v != "" && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
+	for _, v := range all() {
+		if v != "" && v != added && !slices.ContainsFunc(list, func(g string) bool { return sameName(v, g) }) {
 			list = append(list, v)
 		}
 	}
@@ -40,21 +35,26 @@ func sameName(v, w string) bool {
 	return n >= 0 && len(w) > n && w[:n+1] == v[:n+1]
 }
 
-// Environ is os.Environ, of the environment that the process was started with.
+// Environ is os.Environ, without what begin has added. Package os makes a map of the
+// variables first, which is a hundredth of a container's run: so what asks for them
+// here asks this package.
 func Environ() []string {
-	if environment == 0 {
+	if !variable {
 		return os.Environ()
 	}
 	return append([]string{}, given()...) // not nil, which is package os's to who starts a program
 }
 
+// added is what begin adds, where no variable of that name is there.
+const added = "GOMAXPROCS=1"
+
 // LookupEnv is os.LookupEnv.
 func LookupEnv(name string) (string, bool) {
-	if environment == 0 {
+	if !variable {
 		return os.LookupEnv(name)
 	}
-	for i := range variables {
-		if v := variable(i); len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) {
+	for _, v := range all() {
+		if len(v) > len(name) && v[len(name)] == '=' && strings.HasPrefix(v, name) && v != added {
 			return v[len(name)+1:], true
 		}
 	}
@@ -65,14 +65,6 @@ func LookupEnv(name string) (string, bool) {
 func Getenv(name string) string {
 	value, _ := LookupEnv(name)
 	return value
-}
-
-// TempDir is os.TempDir.
-func TempDir() string {
-	if dir := Getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return "/tmp"
 }
 
 // LookPath finds the program that a name without a slash stands for, as a shell does: a file

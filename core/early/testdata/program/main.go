@@ -73,7 +73,7 @@ func cloned() string {
 }
 
 func main() {
-	before, left := os.Getenv("GOMAXPROCS"), len(os.Environ())
+	before := os.Getenv("GOMAXPROCS")
 	early.Here()
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	pinned := processors(0)
@@ -153,7 +153,7 @@ func main() {
 		}
 	}
 	fmt.Println("none", early.Environ() == nil)
-	fmt.Printf("procs %d\nbefore %q\nleft %d\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
-		runtime.GOMAXPROCS(0), before, left, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
+	fmt.Printf("procs %d\nbefore %q\nargs %q\nenv %q\nslack %q\nA %q\nchild %q\nelsewhere %q\nmonitor %q\nprocessors %d\nstayed %q\npinned %q\n",
+		runtime.GOMAXPROCS(0), before, os.Args, early.Environ(), fmt.Sprint(slack, err, first), early.Getenv("A"), child, <-elsewhere, monitor, strings.Count(its, "+"), stayed,
 		fmt.Sprint(strings.Count(pinned, "+"), strings.Count(again, "+"), " ", cloning, " ", after))
 }
