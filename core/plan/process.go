@@ -150,12 +150,8 @@ func (c *compiler) stdio() {
 
 // find has create fail, not start, for a program that is not there: it is by
 // that that engines tell exit status 127 from others. The call is one that the
-// oldest of filters knows, and it comes before any. Where nothing is waited for, run
-// or filtered before the execve, that tells it as well.
+// oldest of filters knows, and it comes before any.
 func (c *compiler) find() {
-	if c.in.Started && c.plan.Seccomp == nil && (c.spec.Hooks == nil || len(c.spec.Hooks.StartContainer) == 0) {
-		return
-	}
 	proc := c.spec.Process
 	c.p.Begin("process.args[0]", "")
 	c.p.Find(clone.SearchPath(proc.Args[0], environ(proc.Env)), proc.Args[0])
