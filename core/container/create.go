@@ -215,18 +215,12 @@ func (o *Options) seal(s *specs.Spec) (err error) {
 	ownPids := s.Linux != nil && slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
 		return n.Type == specs.PIDNamespace && n.Path == ""
 	})
-	image := func() seal.Image {
-		if ownPids && o.image == nil {
-			o.image = clone.OwnImage()
-		}
-		if o.image == nil {
+	o.exe, o.image, err = o.Program.Seal(ownUIDs(s), func() *clone.Image {
+		if !ownPids {
 			return nil
 		}
-		return o.image
-	}
-	if o.exe, err = o.Program.Seal(ownUIDs(s), image); o.exe < 0 {
-		o.image = nil
-	}
+		return clone.OwnImage()
+	})
 	return err
 }
 

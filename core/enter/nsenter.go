@@ -209,15 +209,11 @@ func (j *joiner) seal(pid *space) error {
 	if err != nil {
 		return err
 	}
-	var image *clone.Image
-	exe, err := j.Program.Seal(nil, func() seal.Image {
-		if its != own && image == nil {
-			image = clone.OwnImage()
-		}
-		if image == nil {
+	exe, image, err := j.Program.Seal(nil, func() *clone.Image {
+		if its == own {
 			return nil
 		}
-		return image
+		return clone.OwnImage()
 	})
 	if err != nil || exe < 0 {
 		return err

@@ -9,8 +9,8 @@ import (
 	"ocibox/core/fault"
 )
 
-// Image is the running program in memory.
-type Image interface {
+// running is the running program in memory, a clone.Image.
+type running interface {
 	// Path is the one by which it was executed.
 	Path() string
 	// SameAs says whether the descriptor's file is the one that it was made of, or one with
@@ -22,7 +22,7 @@ type Image interface {
 // each process is a folder that is made when one looks into it: the mount is of the file's
 // directory then, of which nobody sees more than the file. Whoever has put something else in
 // the file's place meanwhile, or over it, has it fail.
-func named(image Image) (int, error) {
+func named(image running) (int, error) {
 	dir, base := filepath.Split(image.Path())
 	if dir == "" {
 		dir = "."

@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/clone"
 	"ocibox/core/early"
 	"ocibox/core/fault"
 	"ocibox/core/files"
@@ -40,18 +41,18 @@ const selfExe = "/proc/self/exe"
 // if there is none or they are not known.
 //
 // If child, which is asked where the file has to be sealed, gives an image, it may also
-// return a descriptor of a file for the child to execute from, clone.Program.Sheltered, which
-// costs less. Who began
+// return that and a descriptor of a file for the child to execute from,
+// clone.Program.Sheltered, which costs less; otherwise the descriptor is -1. Who began
 // the program is then not protected: to be used where the container has a pid
 // namespace of its own, so that none of its processes sees another one than its
 // init and those that join it. What it could look at through a procfs of the
 // host's it has already: the kernel lets nobody follow a process's exe who could
 // not follow its root, proc_pid_link(5), and so to the file itself.
-func (p Program) Seal(uids []specs.LinuxIDMapping, child func() Image) (file int, err error) {
+func (p Program) Seal(uids []specs.LinuxIDMapping, child func() *clone.Image) (file int, image *clone.Image, err error) {
 	if len(uids) == 0 { // nobody is beyond reach
-		if image := child(); image != nil {
+		if image = child(); image != nil {
 			if fd, err := named(image); err == nil {
-				return fd, nil
+				return fd, image, nil
 			}
 		}
 	}
@@ -64,44 +65,47 @@ func (p Program) Seal(uids []specs.LinuxIDMapping, child func() Image) (file int
 		err = unix.Stat(selfExe, &st)
 	}
 	if err != nil {
-		return -1, fault.Op(err, "look at %s", selfExe)
+		return -1, nil, fault.Op(err, "look at %s", selfExe)
 	}
 	if beyond(&st, uids) {
-		return -1, nil
+		return -1, nil, nil
 	}
 	if opening != nil {
-		return -1, fault.Op(opening, "open %s", selfExe)
+		return -1, nil, fault.Op(opening, "open %s", selfExe)
 	}
 	if ok, err := sealed(exe); err != nil {
-		return -1, err
+		return -1, nil, err
 	} else if ok {
-		return -1, p.rename()
+		return -1, nil, p.rename()
 	}
-	if child() != nil {
+	if len(uids) > 0 {
+		image = child()
+	}
+	if image != nil {
 		if fd, err := mounted(exe); err == nil {
-			return fd, nil
+			return fd, image, nil
 		}
 	}
 	fd, err := copyOf(exe)
 	if err != nil {
-		return -1, err
+		return -1, nil, err
 	}
 	defer unix.Close(fd)
 	// It would be executed again and again.
 	if ok, err := sealed(fd); err != nil {
-		return -1, err
+		return -1, nil, err
 	} else if !ok {
-		return -1, fault.Op(nil, "seal %s: the copy can be written to", selfExe)
+		return -1, nil, fault.Op(nil, "seal %s: the copy can be written to", selfExe)
 	}
 	if p.Before != nil {
 		if err := p.Before(); err != nil {
-			return -1, err
+			return -1, nil, err
 		}
 	}
 	// Unlike the plain call, this one restores RLIMIT_NOFILE as it was before
 	// package syscall raised it.
 	err = early.Exec(path(fd), p.Args, early.Environ())
-	return -1, fault.Op(err, "execute a sealed copy of %s", selfExe)
+	return -1, nil, fault.Op(err, "execute a sealed copy of %s", selfExe)
 }
 
 // beyond says that no process of a user namespace with these uids can write to

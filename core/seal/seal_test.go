@@ -20,6 +20,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"ocibox/core/clone"
 	"ocibox/core/fault"
 	"ocibox/core/nofile"
 )
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 	case "seal":
 		runtime.LockOSThread()
 		p := Program{Args: os.Args, Before: func() error { fmt.Println("again"); return nil }}
-		if _, err := p.Seal(nil, func() Image { return nil }); err != nil {
+		if _, _, err := p.Seal(nil, func() *clone.Image { return nil }); err != nil {
 			fmt.Println(err, "hint:", fault.Hint(err))
 			os.Exit(1)
 		}
@@ -333,7 +334,7 @@ func TestNoExecutableMemory(t *testing.T) {
 func TestBefore(t *testing.T) {
 	interrupted := errors.New("interrupted")
 	p := Program{Args: os.Args, Before: func() error { return interrupted }}
-	if _, err := p.Seal(nil, func() Image { return nil }); !errors.Is(err, interrupted) {
+	if _, _, err := p.Seal(nil, func() *clone.Image { return nil }); !errors.Is(err, interrupted) {
 		t.Errorf("%v", err)
 	}
 }
