@@ -21,7 +21,7 @@ import (
 )
 
 // State is what is kept of a container, in state.json. Its first fields are
-// those of runtime-spec, runtime.md, "State". encode writes it.
+// those of runtime-spec, runtime.md, "State".
 type State struct {
 	Version     string            `json:"ociVersion"`
 	ID          string            `json:"id"`
@@ -292,7 +292,11 @@ func (c *Container) saveFirst() error {
 }
 
 func (c *Container) write(do func(path string, data []byte) error) error {
-	return do(filepath.Join(c.dir, stateFile), c.encode())
+	data, err := leanjson.Marshal(c.State)
+	if err != nil {
+		return fault.Op(err, "write the state of %s", c.ID)
+	}
+	return do(filepath.Join(c.dir, stateFile), data)
 }
 
 // keep writes config.json next to where state.json will be. What is changed in the bundle's

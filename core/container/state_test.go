@@ -1,20 +1,16 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"ocibox/core/cgroup"
 )
 
 func TestCheckID(t *testing.T) {
@@ -46,43 +42,6 @@ func TestIDsAreChecked(t *testing.T) {
 	}
 	if _, err := os.Stat(s.Root); !os.IsNotExist(err) {
 		t.Errorf("the state folder was made for them: %v", err)
-	}
-}
-
-// What is written of a state is what package json would write, whatever is in it.
-func TestEncode(t *testing.T) {
-	full := State{
-		Version: "1.0", ID: "id", Pid: 7, Bundle: "/b \"<\x01ä\xff", Rootfs: "/r", Created: time.Date(2026, 1, 2, 3, 4, 5, 60, time.UTC), Owner: 1 << 31, Inode: 1 << 63,
-		StartTime: 2, MountID: 3, NoKeyring: true, NoHooks: true, Annotations: map[string]string{"b": "1", "a\n": "&", "c": ""}, Paths: []string{"x", "y"}, Rdt: []string{"z"},
-		Cgroup: &cgroup.Group{Manager: cgroup.Systemd, Unit: "u", Bus: "v", Unified: "w", Legacy: map[string]string{"pids": "/p", "cpu": "/c"}},
-	}
-	for _, v := range []reflect.Value{reflect.ValueOf(full), reflect.ValueOf(*full.Cgroup)} {
-		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("json") != "-" && v.Field(i).IsZero() {
-				t.Errorf("%s is not looked at", f.Name)
-			}
-		}
-	}
-	list := []State{{}, full, {Paths: []string{}, Cgroup: &cgroup.Group{}}}
-	for i := range reflect.TypeFor[State]().NumField() { // each left out
-		one := full
-		reflect.ValueOf(&one).Elem().Field(i).SetZero()
-		list = append(list, one)
-	}
-	for i := range reflect.TypeFor[cgroup.Group]().NumField() {
-		group := *full.Cgroup
-		if f := reflect.ValueOf(&group).Elem().Field(i); f.CanSet() {
-			f.SetZero()
-		}
-		one := full
-		one.Cgroup = &group
-		list = append(list, one)
-	}
-	for _, s := range list {
-		want, err := json.Marshal(s)
-		if got := s.encode(); err != nil || string(got) != string(want) {
-			t.Errorf("%s\nwant %s (%v)", got, want, err)
-		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (e *encoder) value(v reflect.Value, depth int) bool {
 	case reflect.Map:
 		return e.mapping(v, depth)
 	case reflect.String:
-		e.out = AppendString(e.out, v.String())
+		return e.text(v.String())
 	case reflect.Bool:
 		e.out = strconv.AppendBool(e.out, v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -100,7 +100,10 @@ func empty(v reflect.Value) bool {
 }
 
 func (e *encoder) member(name string, v reflect.Value, depth int) bool {
-	e.out = append(AppendString(e.out, name), ':')
+	if !e.text(name) {
+		return false
+	}
+	e.out = append(e.out, ':')
 	return e.value(v, depth+1)
 }
 
@@ -148,17 +151,16 @@ func (e *encoder) mapping(v reflect.Value, depth int) bool {
 	return true
 }
 
-// AppendString appends what json.Marshal makes of a string.
-func AppendString(out []byte, s string) []byte {
+// text is a string of plain characters.
+func (e *encoder) text(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
 			text, err := json.Marshal(s)
-			if err != nil {
-				panic(err) // of a string there is none
-			}
-			return append(out, text...)
+			e.out = append(e.out, text...)
+			return err == nil
 		}
 	}
-	return append(append(append(out, '"'), s...), '"')
+	e.out = append(append(append(e.out, '"'), s...), '"')
+	return true
 }
