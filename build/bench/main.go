@@ -24,6 +24,7 @@ const minRounds = 20
 
 type options struct {
 	rounds    int
+	pause     time.Duration // before each measured run
 	scenarios string
 	scale     bool
 	tools     string // directory of measure and limit
@@ -46,6 +47,7 @@ func run() error {
 	var o options
 	var own, runc, crun string
 	flag.IntVar(&o.rounds, "rounds", 50, "rounds of each scenario")
+	flag.DurationVar(&o.pause, "pause", 50*time.Millisecond, "idle `TIME` before each measured run")
 	flag.StringVar(&o.scenarios, "scenario", "", "names of scenarios, with commas between (default: all)")
 	flag.BoolVar(&o.scale, "scale", false, "measure how the cost grows instead")
 	flag.StringVar(&o.json, "json", "", "`FILE` to write the results to, as JSON")
@@ -77,7 +79,7 @@ func run() error {
 		return err
 	}
 	defer unix.Unmount(o.stateDir(), unix.MNT_DETACH) // or it could not be removed
-	b := &bench{options: o, Report: Report{Rounds: o.rounds, Machine: machine(), Peers: versions(o.peers), PrivateCgroups: o.hybrid}}
+	b := &bench{options: o, Report: Report{Rounds: o.rounds, Pause: o.pause.String(), Machine: machine(), Peers: versions(o.peers), PrivateCgroups: o.hybrid}}
 	defer b.clear()
 	began := time.Now()
 	if o.scale {

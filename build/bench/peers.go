@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const ocibox = "ocibox"
@@ -89,6 +90,9 @@ func (b *bench) measure(p *peer, jobs, count int, sequences ...[][]string) (s sa
 			line = append(line, args...)
 		}
 	}
+	// A program that writes to cgroup.procs waits for an RCU grace period, and those
+	// that do it in the next 20 ms or so wait no more: nobody is to pay for another.
+	time.Sleep(b.pause)
 	c := p.start(line)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr

@@ -11,6 +11,7 @@ type Report struct {
 	Machine        string
 	Peers          []string
 	Rounds         int
+	Pause          string // idle time before each measured run
 	Seconds        int
 	PrivateCgroups bool `json:",omitempty"`
 	Notes          []string
@@ -87,7 +88,7 @@ func figure(v float64) string {
 // table is the results in Markdown.
 func (b *bench) table() string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "%s; %s. %d rounds in turn", b.Machine, strings.Join(b.Peers, ", "), b.Rounds)
+	fmt.Fprintf(&t, "%s; %s. %d rounds in turn, each run after %s of idle time", b.Machine, strings.Join(b.Peers, ", "), b.Rounds, b.Pause)
 	if b.PrivateCgroups {
 		fmt.Fprint(&t, ", in a private view of cgroups of version 2: on this host's own, crun does not start")
 	}

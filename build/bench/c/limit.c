@@ -36,7 +36,6 @@ static const struct {
 	{"tmpfs", "dev/shm", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=1777,size=65536k"},
 	{"mqueue", "dev/mqueue", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL},
 	{"sysfs", "sys", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY, NULL},
-	{"cgroup2", "sys/fs/cgroup", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY | MS_RELATIME, NULL},
 };
 
 static const char *const masked[] = {
@@ -48,7 +47,7 @@ static const char *const readonly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static void child(const char *rootfs, char **argv) {
+static void child(const char *group, const char *rootfs, char **argv) {
 	CHECK(setsid());
 	CHECK(mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL));
 	CHECK(mount(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL));
@@ -57,6 +56,11 @@ static void child(const char *rootfs, char **argv) {
 	for (size_t i = 0; i < COUNT(mounts); i++) {
 		mkdir(mounts[i].target, 0755);
 		CHECK(mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].data));
+	}
+	// Its own cgroup: a mount of the whole hierarchy waits for an RCU grace period.
+	if (*group) {
+		CHECK(mount(group, "sys/fs/cgroup", NULL, MS_BIND, NULL));
+		CHECK(mount(NULL, "sys/fs/cgroup", NULL, MS_BIND | MS_REMOUNT | plain | MS_RDONLY | MS_RELATIME, NULL));
 	}
 	for (size_t i = 0; i < COUNT(readonly); i++)
 		if (mount(readonly[i], readonly[i], NULL, MS_BIND | MS_REC, NULL) == 0)
@@ -98,7 +102,7 @@ int main(int argc, char **argv) {
 	pid_t pid;
 	CHECK(pid = syscall(SYS_clone3, &args, sizeof args));
 	if (pid == 0)
-		child(argv[2], argv + 3);
+		child(argv[1], argv[2], argv + 3);
 	int status;
 	CHECK(waitpid(pid, &status, 0));
 	if (*argv[1])
