@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -94,6 +95,16 @@ func TestRegex(t *testing.T) {
 		r.Fails(t, "1 of 2 containers: container web-1 is running")
 		if got := b.Must("list", "-q"); got != "web-1\ndb-1\n" {
 			t.Errorf("after delete: %q", got)
+		}
+		for _, args := range [][]string{{"list", "-q"}, {"list"}, {"list", "-f", "json"}} {
+			ask := b.Command(args...)
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask.Stdout = full
+			ask.Run().Fails(t, "no space left on device")
+			full.Close()
 		}
 		b.Must("kill", "--regex", "1$", "KILL")
 		for _, id := range []string{"web-1", "db-1"} {

@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -71,32 +73,43 @@ func list(f *cli.Flags) action {
 	quiet := f.BoolP("quiet", "q", false, "only the ids")
 	return func(e *env, _ []string) error {
 		containers, failed := e.store.List()
-		if *quiet {
-			for _, c := range containers {
-				fmt.Fprintln(e.std.Out, c.ID)
-			}
-			return failed
-		}
 		records := []record{}
 		for _, c := range containers {
-			r, err := newRecord(c)
-			if err != nil {
-				return err
+			r := record{ID: c.ID}
+			if !*quiet {
+				var err error
+				if r, err = newRecord(c); err != nil {
+					return err
+				}
 			}
 			records = append(records, r)
 		}
-		if err := printList(e, records, *format); err != nil {
-			return err
+		if *quiet {
+			*format = "quiet"
 		}
-		return failed
+		out := bufio.NewWriter(e.std.Out) // a table comes cell by cell
+		err := printList(out, records, *format)
+		if err == nil {
+			err = out.Flush()
+		}
+		if err == nil {
+			err = failed
+		}
+		return err
 	}
 }
 
-func printList(e *env, records []record, format string) error {
-	if format == "json" {
-		return printJSON(e.std.Out, records, "")
+func printList(out io.Writer, records []record, format string) error {
+	switch format {
+	case "json":
+		return printJSON(out, records, "")
+	case "quiet":
+		for _, r := range records {
+			fmt.Fprintln(out, r.ID)
+		}
+		return nil
 	}
-	w := tabwriter.NewWriter(e.std.Out, 12, 1, 3, ' ', 0)
+	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
 	for _, r := range records {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", r.ID, r.Pid, r.Status, r.Bundle, r.Created.Format(time.RFC3339Nano), r.Owner)

@@ -27,9 +27,10 @@ func Read(path string) ([]byte, error) {
 // ReadFD reads what is left of a file, or its first limit bytes.
 func ReadFD(fd int, path string, limit int) ([]byte, error) {
 	var st unix.Stat_t
-	size := 1024 // of what does not say, as the files of procfs
+	size, whole := 1024, -1 // of what does not say, as the files of procfs
 	if unix.Fstat(fd, &st) == nil && st.Size > 0 {
-		size = int(min(st.Size, int64(limit))) + 1 // to see the end
+		whole = int(min(st.Size, int64(limit)))
+		size = whole + 1 // to see the end: a read of less than there is room for
 	}
 	for data := make([]byte, 0, size); ; {
 		n, err := unix.Read(fd, data[len(data):cap(data)])
@@ -38,7 +39,7 @@ func ReadFD(fd int, path string, limit int) ([]byte, error) {
 			continue
 		case err != nil:
 			return nil, &fs.PathError{Op: "read", Path: path, Err: err}
-		case n == 0 || len(data)+n >= limit:
+		case n == 0 || n == whole && len(data) == 0 || len(data)+n >= limit:
 			return data[:min(len(data)+n, limit)], nil
 		}
 		if data = data[:len(data)+n]; len(data) == cap(data) {
