@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -292,4 +293,29 @@ func TestReap(t *testing.T) {
 		})
 	}
 	childless(t)
+}
+
+// What has forked is reaped, too, whichever of the two ends first, and whether they are
+// looked for before or after that.
+func TestReapedFork(t *testing.T) {
+	for n := range 300 {
+		p := New()
+		p.Fork(unix.CLONE_PARENT)
+		p.Call(unix.SYS_EXIT_GROUP, Num(9))
+		pr := start(t, p)
+		old := pr.Pid
+		if n%3 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		within("Reaped", func() {
+			for ended := false; !ended; {
+				var s unix.WaitStatus
+				var err error
+				if ended, s, err = pr.Reaped(); err != nil || ended && (s.ExitStatus() != 9 || pr.Pid == old) {
+					t.Fatalf("%v, %v, process %d after %d", s, err, pr.Pid, old)
+				}
+			}
+		})
+		childless(t)
+	}
 }

@@ -196,7 +196,8 @@ func (p *Process) Wait() (unix.WaitStatus, error) {
 
 // Reaped says whether the child has ended, and with what status. It is for a
 // caller that has no other children but those which the child left behind: it
-// reaps them too, and waits for nobody.
+// reaps them too, and waits for nobody but a process that has forked the child, which ends
+// then.
 func (p *Process) Reaped() (ended bool, status unix.WaitStatus, err error) {
 	for !p.dead {
 		var s unix.WaitStatus
@@ -207,8 +208,15 @@ func (p *Process) Reaped() (ended bool, status unix.WaitStatus, err error) {
 			return false, 0, fault.Op(err, "wait for process %d", p.Pid)
 		case pid == 0:
 			return false, 0, nil
-		case pid == p.Pid:
-			p.dead, p.status = true, s
+		default:
+			if old := p.Pid; p.forked() && pid != old {
+				if _, err := wait4(old); err != nil {
+					return false, 0, err
+				}
+			}
+			if pid == p.Pid {
+				p.dead, p.status = true, s
+			}
 		}
 	}
 	return true, p.status, nil

@@ -61,6 +61,7 @@ func (c *Container) execute(o ExecOptions, init int) (int, error) {
 	if a.plan.Init != 0 {
 		fds = append(fds, clone.FD{Reg: a.plan.Init, FD: init})
 	}
+	a.signal = func(sig unix.Signal) error { return unix.Kill(a.proc.Pid, sig) } // a child that is not reaped: the number is nobody else's
 	err = a.spawn(fds, a.announce)
 	// Who waits for its end anyway hears then whether it was executed: to be woken for
 	// that alone is a turn more. A terminal is made ready for what is.
@@ -116,7 +117,7 @@ func (c *Container) join(o ExecOptions, init int) (*attempt, error) {
 		return nil, err
 	}
 	o.size(spec.Process)
-	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group, Image: o.image}
+	in := plan.Input{Unheard: o.Foreground && !spec.Process.Terminal && o.PidFile == "" && o.PidfdSocket == "", Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group, Image: o.image}
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}
@@ -151,13 +152,12 @@ func (c *Container) join(o ExecOptions, init int) (*attempt, error) {
 
 // announce tells who asked for it which process it is, that stands ready.
 func (a *attempt) announce() error {
-	pidfd, err := unix.PidfdOpen(a.proc.Pid, 0)
-	if err != nil {
-		return fault.Op(err, "open process %d", a.proc.Pid)
-	}
-	a.close = append(a.close, func() { unix.Close(pidfd) })
-	a.signal = func(sig unix.Signal) error { return unix.PidfdSendSignal(pidfd, sig, nil, 0) }
 	if a.PidfdSocket != "" {
+		pidfd, err := unix.PidfdOpen(a.proc.Pid, 0)
+		if err != nil {
+			return fault.Op(err, "open process %d", a.proc.Pid)
+		}
+		defer unix.Close(pidfd)
 		if err := sendPidfd(a.PidfdSocket, pidfd, "setns"); err != nil {
 			return err
 		}

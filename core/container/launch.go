@@ -50,7 +50,7 @@ func (a *attempt) launch() error {
 }
 
 // spawn starts the child with fds and goes with it through the plan's stops, at
-// the last of which ready is called.
+// the last of which ready is called; not if there is none.
 func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	var err error
 	if a.linked, err = a.plan.Program.Link(); err != nil {
@@ -63,6 +63,9 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 	a.leaveAgent()
 	a.close = append(a.close, a.proc.Release)
 	a.undo = append(a.undo, a.proc.Kill)
+	if len(a.plan.Stops) == 0 {
+		a.warn()
+	}
 	for i, stop := range a.plan.Stops {
 		if !stop.Quiet {
 			if err := a.next(); err != nil {
@@ -84,9 +87,7 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 			if err := ready(); err != nil {
 				return err
 			}
-			for _, w := range a.plan.Warnings {
-				a.Warn(w)
-			}
+			a.warn()
 		}
 		if stop.Trees {
 			if err := a.openTrees(); err != nil {
@@ -106,6 +107,13 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 		}
 	}
 	return nil
+}
+
+// warn tells what of the config.json could not be had.
+func (a *attempt) warn() {
+	for _, w := range a.plan.Warnings {
+		a.Warn(w)
+	}
 }
 
 // do carries out what the parent has to do while the child waits, or before it

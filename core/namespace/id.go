@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -31,8 +32,20 @@ func Of(pid int, k *Kind) (ID, error) {
 }
 
 // OwnUser is the number of this process's user namespace, without procfs, where each process
-// is a folder that is made when one looks into it (Linux 6.11).
+// is a folder that is made when one looks into it (Linux 6.11). A process of more than one
+// thread does not change it, unshare(2): it is looked for once.
 func OwnUser() (uint64, error) {
+	own.once.Do(func() { own.inode, own.err = ownUser() })
+	return own.inode, own.err
+}
+
+var own struct {
+	once  sync.Once
+	inode uint64
+	err   error
+}
+
+func ownUser() (uint64, error) {
 	self, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return 0, err

@@ -200,7 +200,9 @@ func (c *compiler) goIn() {
 	if !c.privileged() {
 		actions = append(actions, c.tellListener()...)
 	}
-	c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
+	if len(actions) > 0 || !c.in.Unheard {
+		c.rendezvous(false, append(actions, Action{Text: "make the process's pid known"})...)
+	}
 	if c.late {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}

@@ -27,6 +27,7 @@ type Input struct {
 	Home    string // HOME for a process.env without it, or ""
 	Host    Host
 	Started bool // the process runs at once: no start.sock to wait on
+	Unheard bool // nobody has to know Exec's process before it is executed
 	// PreserveFDs is how many of the caller's descriptors from 3 up the
 	// process inherits.
 	PreserveFDs int
