@@ -96,8 +96,8 @@ type Program struct {
 	Preserve int
 	// PreserveAll has them inherit every descriptor that is not close-on-exec.
 	PreserveAll bool
-	// SetsCPUs says that the program sets the child's CPU mask itself, and first of all: it is
-	// the calling thread's up to there, which may be one processor.
+	// SetsCPUs says that the program sets the child's CPU mask itself: it is the calling
+	// thread's up to there, which may be one processor.
 	SetsCPUs bool
 	// Sync is the child's end of the socket to the parent.
 	Sync Reg

@@ -47,7 +47,6 @@ func Exec(in Input, t Target) (*Plan, error) {
 	p.Preserve = in.PreserveFDs
 	c := &compiler{plan: &Plan{Program: p, Bundle: in.Bundle, RootFS: t.RootFS}, p: p, spec: in.Spec, host: in.Host, in: in}
 	c.shelter()
-	c.allCPUs()
 	c.joined, c.late, c.nproc = t.Joins, t.Joins&unix.CLONE_NEWPID != 0, t.Nproc
 	c.setgroups = !in.Host.NoSetgroups
 	if t.Joins&unix.CLONE_NEWUSER != 0 {
@@ -80,11 +79,23 @@ func Exec(in Input, t Target) (*Plan, error) {
 	if t.Joins != 0 {
 		c.plan.Init = p.Inherit("init")
 	}
+	// Up to its execve the child does well on the caller's processor: the caller only waits,
+	// and to go to another one is work. Before a filter the call is allowed, and a deadline
+	// takes all processors, sched(7).
+	late := in.Spec.Process.ExecCPUAffinity == nil && in.Spec.Process.Scheduler == nil && !c.privileged()
+	if p.SetsCPUs = true; !late {
+		c.allCPUs()
+	}
 	c.plan.Cgroup = in.Cgroup
 	c.joinCgroup()
 	c.joinContainer(t)
 	c.become()
 	c.goIn()
+	if late {
+		c.allCPUs()
+	}
+	c.loadLate()
+	c.exec()
 	return c.plan, nil
 }
 
@@ -172,10 +183,9 @@ func (c *compiler) become() {
 	}
 }
 
-// goIn enters the pid namespace, and executes the process there. A filter that
-// is loaded with privileges may forbid the fork: then the process gives them up
-// only inside, hidden from all there that may not look at any process of its
-// user namespace, ptrace(2).
+// goIn enters the pid namespace. A filter that is loaded with privileges may forbid the
+// fork: then the process gives them up only inside, hidden from all there that may not
+// look at any process of its user namespace, ptrace(2).
 func (c *compiler) goIn() {
 	p := c.p
 	if c.late {
@@ -207,6 +217,4 @@ func (c *compiler) goIn() {
 		c.rlimit(unix.RLIMIT_NPROC)
 	}
 	c.nofile()
-	c.loadLate()
-	c.exec()
 }
