@@ -90,8 +90,8 @@ func (b *bench) measure(p *peer, jobs, count int, sequences ...[][]string) (s sa
 			line = append(line, args...)
 		}
 	}
-	// A program that writes to cgroup.procs waits for an RCU grace period, and those
-	// that do it in the next 20 ms or so wait no more: nobody is to pay for another.
+	// Who writes to cgroup.procs, or mounts the hierarchy, waits for an RCU grace
+	// period, and who does so right after that does not: nobody is to pay for another.
 	time.Sleep(b.pause)
 	c := p.start(line)
 	var stderr bytes.Buffer

@@ -193,11 +193,42 @@ func TestFarJumps(t *testing.T) {
 	agree(t, s, f.Program, machines[0])
 }
 
+// Values that one argument may have are looked for together: those of one stretch, far
+// apart, in any order, twice, with upper words, under masks, between other rules.
+func TestOneOfValues(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	far := func() uint64 { return uint64(random.Uint32()) }
+	for n, values := range [][]uint64{
+		{1, 2}, {7, 5, 6, 5}, {0, 1, 2, 3, 9, 10, 11, 12, 20, 21, 22, 30, 40, 41}, {0xffffffff, 0, 0xfffffffe, 1}, {far(), far(), far(), far(), far()},
+		{1 << 32, 1<<32 | 1, 1<<32 | 2, 1<<32 | 9}, {3, 4, 1<<32 | 3, 1<<32 | 4, 5, 6}, {^uint64(0), ^uint64(0) - 1, 1},
+	} {
+		for _, mask := range []uint64{^uint64(0), 0xff, 0xf0, 0x8000_0001_0000_00ff, 0xffff_ffff_0000_0000} {
+			s := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
+			for i, v := range values {
+				arg := specs.LinuxSeccompArg{Index: 1, Op: specs.OpEqualTo, Value: v}
+				if mask != ^uint64(0) {
+					arg = specs.LinuxSeccompArg{Index: 1, Op: specs.OpMaskedEqual, Value: mask, ValueTwo: v}
+				}
+				r := specs.LinuxSyscall{Names: []string{"ioctl", "socket", "shmget"}, Action: specs.ActAllow, Args: []specs.LinuxSeccompArg{arg}}
+				if n%2 == 1 && i%3 == 2 {
+					r.Action = specs.ActLog
+				}
+				s.Syscalls = append(s.Syscalls, r)
+			}
+			for _, m := range machines {
+				sample(t, s, m)
+			}
+			m := machines[n%len(machines)]
+			agree(t, s, compiled(t, s, m.name).Program, m)
+		}
+	}
+}
+
 func TestTooLong(t *testing.T) {
 	s := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
 	for i := range 1100 {
 		s.Syscalls = append(s.Syscalls, specs.LinuxSyscall{Names: []string{"ioctl"}, Action: specs.ActAllow,
-			Args: []specs.LinuxSeccompArg{{Index: 1, Op: specs.OpEqualTo, Value: uint64(i)}}})
+			Args: []specs.LinuxSeccompArg{{Index: 1, Op: specs.OpGreaterThan, Value: uint64(i) << 31}}})
 	}
 	_, err := compileFor(s, "amd64")
 	if err == nil || !strings.HasPrefix(err.Error(), "linux.seccomp.syscalls: make a program of ") || !strings.HasSuffix(err.Error(), ", more than the kernel's 4096") {
