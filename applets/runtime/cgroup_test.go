@@ -269,15 +269,24 @@ func TestPause(t *testing.T) {
 			t.Errorf("exec: %+v", r)
 		}
 		waits := b.Command(execArgs(b, []string{"--ignore-paused"}, "echo", "at last")...)
-		if err := waits.Start(); err != nil {
-			t.Fatal(err)
+		gone := b.Command(execArgs(b, []string{"--ignore-paused"}, "echo", "for nobody")...)
+		for _, c := range []*bundletest.Cmd{waits, gone} {
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		time.Sleep(100 * time.Millisecond)
 		same(t, "output of what waits", waits.Output(), "")
+		if err := gone.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		gone.End()
 		b.Must("resume", b.ID)
 		if r := waits.End(); r.Status != 0 || r.Out != "at last\n" {
 			t.Errorf("exec --ignore-paused: %+v", r)
 		}
+		time.Sleep(50 * time.Millisecond)
+		same(t, "output of what was waited for by nobody", gone.Output(), "")
 		goesOn()
 		b.Fails([]string{"container not paused"}, "resume", b.ID)
 		b.Must("pause", b.ID)

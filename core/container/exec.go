@@ -117,7 +117,10 @@ func (c *Container) join(o ExecOptions, init int) (*attempt, error) {
 		return nil, err
 	}
 	o.size(spec.Process)
-	in := plan.Input{Unheard: o.Foreground && !spec.Process.Terminal && o.PidFile == "" && o.PidfdSocket == "", Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group, Image: o.image}
+	in := plan.Input{Spec: spec, ID: c.ID, Bundle: c.Bundle, PreserveFDs: o.PreserveFDs, NoKeyring: c.NoKeyring, Cgroup: group, Image: o.image}
+	// What waits in a paused container is not to run when its caller is gone: it looks for
+	// that where it stops.
+	in.Unheard = o.Foreground && !paused && !spec.Process.Terminal && o.PidFile == "" && o.PidfdSocket == ""
 	if in.Host, err = Host(); err != nil {
 		return nil, err
 	}

@@ -57,15 +57,15 @@ func (a *attempt) spawn(fds []clone.FD, ready func() error) error {
 		return err
 	}
 	a.close = append(a.close, func() { a.linked.Close() })
+	if len(a.plan.Stops) == 0 {
+		a.warn()
+	}
 	if a.proc, err = a.linked.Start(fds...); err != nil {
 		return explainClone(err, a.plan.Program.Flags)
 	}
 	a.leaveAgent()
 	a.close = append(a.close, a.proc.Release)
 	a.undo = append(a.undo, a.proc.Kill)
-	if len(a.plan.Stops) == 0 {
-		a.warn()
-	}
 	for i, stop := range a.plan.Stops {
 		if !stop.Quiet {
 			if err := a.next(); err != nil {
