@@ -73,9 +73,27 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	return status, nil // somebody else has deleted it
 }
 
-// executed waits for the execve to succeed.
+// executed waits for the execve to succeed. A signal that would end the attempt is too late
+// when it has.
 func (a *attempt) executed() error {
-	if err := a.next(); !errors.Is(err, clone.ErrExec) {
+	for word := false; !word; {
+		wait := -1
+		if a.stopped != 0 {
+			wait = 0
+		}
+		signal, executed, err := a.Signals.WaitAtMost(wait, a.proc.FD())
+		if err != nil {
+			return err
+		}
+		if signal {
+			a.take()
+		}
+		if word = executed; !word && wait == 0 {
+			a.proc.Interrupt()
+			return a.interrupted()
+		}
+	}
+	if err := a.outcome(); !errors.Is(err, clone.ErrExec) {
 		return err
 	}
 	return nil
@@ -87,26 +105,6 @@ func (a *attempt) passOn() {
 		a.caught = append([]unix.Signal{a.stopped}, a.caught...)
 		a.stopped = 0
 	}
-}
-
-// hear is executed for when signals have come, of which one may end the attempt.
-func (a *attempt) hear() error {
-	a.unheard = false
-	if a.stopped == 0 {
-		return a.executed()
-	}
-	_, word, err := a.Signals.WaitAtMost(0, a.proc.FD())
-	if err != nil {
-		return err
-	}
-	if !word {
-		a.proc.Interrupt()
-		return a.interrupted()
-	}
-	if err := a.outcome(); !errors.Is(err, clone.ErrExec) {
-		return err
-	}
-	return nil
 }
 
 // poststart runs the hooks for a process that runs.
@@ -206,9 +204,10 @@ func (a *attempt) forward() (unix.WaitStatus, error) {
 			return status, err
 		}
 		if a.unheard && (a.stopped != 0 || slices.ContainsFunc(a.caught, func(s unix.Signal) bool { return s != unix.SIGCHLD })) {
-			if err := a.hear(); err != nil {
+			if err := a.executed(); err != nil {
 				return 0, err
 			}
+			a.unheard = false
 		}
 		a.passOn()
 		for _, sig := range a.caught {
