@@ -29,12 +29,12 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 	if stackFirst {
 		flags, stack = stack, flags
 	}
-	pid, _, e := syscall.RawSyscall6(unix.SYS_CLONE, flags, stack, uintptr(unsafe.Pointer(&s.poll.fd)), 0, 0, 0)
+	pid, _, e := rawSyscall6(unix.SYS_CLONE, flags, stack, uintptr(unsafe.Pointer(&s.poll.fd)), 0, 0, 0)
 	if e == 0 && pid == 0 {
 		s.errno = uint32(spawned(base, in, stdin))
 		exit(exitFailed)
 	}
-	syscall.RawSyscall6(unix.SYS_CLOSE, stdin, 0, 0, 0, 0, 0)
+	rawSyscall6(unix.SYS_CLOSE, stdin, 0, 0, 0, 0, 0)
 	if e != 0 {
 		return e
 	}
@@ -42,11 +42,11 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 	if e != 0 {
 		// Its group too, which it may not have made yet. Nobody else has its
 		// pid before it is waited for.
-		syscall.RawSyscall6(unix.SYS_KILL, -pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
-		syscall.RawSyscall6(unix.SYS_KILL, pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		rawSyscall6(unix.SYS_KILL, -pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		rawSyscall6(unix.SYS_KILL, pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 	}
 	for {
-		_, _, e := syscall.RawSyscall6(unix.SYS_WAIT4, pid, uintptr(unsafe.Pointer(&s.status)), 0, 0, 0, 0)
+		_, _, e := rawSyscall6(unix.SYS_WAIT4, pid, uintptr(unsafe.Pointer(&s.status)), 0, 0, 0, 0)
 		if e == 0 {
 			break
 		}
@@ -54,7 +54,7 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 			return e
 		}
 	}
-	syscall.RawSyscall6(unix.SYS_CLOSE, uintptr(s.poll.fd), 0, 0, 0, 0, 0)
+	rawSyscall6(unix.SYS_CLOSE, uintptr(s.poll.fd), 0, 0, 0, 0, 0)
 	switch {
 	case e == unix.ETIMEDOUT:
 		(*header)(base).errno = uint32(a.seconds)
@@ -80,10 +80,10 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 //go:noinline
 func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
-	syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
-	syscall.RawSyscall6(unix.SYS_SETSID, 0, 0, 0, 0, 0, 0)
+	rawSyscall6(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+	rawSyscall6(unix.SYS_SETSID, 0, 0, 0, 0, 0, 0)
 	s.sigset = 0
-	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&s.sigset)), 0, unsafe.Sizeof(s.sigset), 0, 0)
+	rawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&s.sigset)), 0, unsafe.Sizeof(s.sigset), 0, 0)
 	for fd := uintptr(0); fd < 3; fd++ {
 		from := stdin
 		if fd > 0 {
@@ -91,18 +91,18 @@ func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 		}
 		if from == fd {
 			// As it is, or where its maker had none: it was made there.
-			syscall.RawSyscall6(unix.SYS_FCNTL, fd, unix.F_SETFD, 0, 0, 0, 0)
+			rawSyscall6(unix.SYS_FCNTL, fd, unix.F_SETFD, 0, 0, 0, 0)
 			continue
 		}
-		if _, _, e := syscall.RawSyscall6(unix.SYS_DUP3, from, fd, 0, 0, 0, 0); e != 0 {
+		if _, _, e := rawSyscall6(unix.SYS_DUP3, from, fd, 0, 0, 0, 0); e != 0 {
 			return e
 		}
 	}
 	// Behind a Sweep, all others are close-on-exec.
 	for fd := uintptr(3); fd < uintptr((*header)(base).inherit); fd++ {
-		syscall.RawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
+		rawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
 	}
-	_, _, e := syscall.RawSyscall6(unix.SYS_EXECVE, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
+	_, _, e := rawSyscall6(unix.SYS_EXECVE, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
 	return e
 }
 
@@ -112,15 +112,15 @@ func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 //go:nocheckptr
 //go:noinline
 func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
-	fd, _, e := syscall.RawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL, 0, 0, 0, 0)
+	fd, _, e := rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL, 0, 0, 0, 0)
 	if e == unix.EINVAL { // before Linux 6.3
-		fd, _, e = syscall.RawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC, 0, 0, 0, 0)
+		fd, _, e = rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC, 0, 0, 0, 0)
 	}
 	if e != 0 {
 		return 0, e
 	}
 	digits := unsafe.Pointer(&at[scratch](base, (*header)(base).scratch).text)
-	pid, _, _ := syscall.RawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	pid, _, _ := rawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	first := uintptr(maxDigits)
 	for first == maxDigits || pid != 0 {
 		first--
@@ -136,7 +136,7 @@ func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
 	if e := writeAll(fd, a.after, a.nafter); e != 0 {
 		return 0, e
 	}
-	_, _, e = syscall.RawSyscall6(unix.SYS_LSEEK, fd, 0, unix.SEEK_SET, 0, 0, 0)
+	_, _, e = rawSyscall6(unix.SYS_LSEEK, fd, 0, unix.SEEK_SET, 0, 0, 0)
 	return fd, e
 }
 
@@ -145,7 +145,7 @@ func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
 //go:noinline
 func writeAll(fd, from, n uintptr) syscall.Errno {
 	for n > 0 {
-		m, _, e := syscall.RawSyscall6(unix.SYS_WRITE, fd, from, n, 0, 0, 0)
+		m, _, e := rawSyscall6(unix.SYS_WRITE, fd, from, n, 0, 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
@@ -172,7 +172,7 @@ func spawnWait(base unsafe.Pointer, seconds uintptr) syscall.Errno {
 	}
 	for {
 		// The kernel takes what has passed off the time, ppoll(2).
-		n, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&s.poll)), 1, left, 0, 0, 0)
+		n, _, e := rawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&s.poll)), 1, left, 0, 0, 0)
 		switch {
 		case e == unix.EINTR:
 			continue
