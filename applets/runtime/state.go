@@ -73,22 +73,15 @@ func list(f *cli.Flags) action {
 	quiet := f.BoolP("quiet", "q", false, "only the ids")
 	return func(e *env, _ []string) error {
 		containers, failed := e.store.List()
-		records := []record{}
-		for _, c := range containers {
-			r := record{ID: c.ID}
-			if !*quiet {
-				var err error
-				if r, err = newRecord(c); err != nil {
-					return err
-				}
-			}
-			records = append(records, r)
-		}
-		if *quiet {
-			*format = "quiet"
-		}
 		out := bufio.NewWriter(e.std.Out) // a table comes cell by cell
-		err := printList(out, records, *format)
+		var err error
+		if *quiet {
+			for _, c := range containers {
+				fmt.Fprintln(out, c.ID)
+			}
+		} else {
+			err = printList(out, containers, *format)
+		}
 		if err == nil {
 			err = out.Flush()
 		}
@@ -99,15 +92,17 @@ func list(f *cli.Flags) action {
 	}
 }
 
-func printList(out io.Writer, records []record, format string) error {
-	switch format {
-	case "json":
-		return printJSON(out, records, "")
-	case "quiet":
-		for _, r := range records {
-			fmt.Fprintln(out, r.ID)
+func printList(out io.Writer, containers []*container.Container, format string) error {
+	records := []record{}
+	for _, c := range containers {
+		r, err := newRecord(c)
+		if err != nil {
+			return err
 		}
-		return nil
+		records = append(records, r)
+	}
+	if format == "json" {
+		return printJSON(out, records, "")
 	}
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")

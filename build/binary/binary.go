@@ -3,6 +3,7 @@
 package binary
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,12 @@ import (
 
 // Architectures are the values of GOARCH that there are binaries for.
 var Architectures = []string{"amd64", "arm64", "riscv64", "arm", "386", "s390x", "ppc64le"}
+
+// Emulator is the program of Debian's qemu-user-static that runs a binary for arch.
+func Emulator(arch string) string {
+	names := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i386"} // else as Go's
+	return "qemu-" + cmp.Or(names[arch], arch) + "-static"
+}
 
 // baselines are what each is built for where the environment could say
 // otherwise: what Debian 12 runs on, and Go's own default.

@@ -74,7 +74,7 @@ func step(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	// No switch is of eight cases or more, which would be a table far from here in the program, and
 	// a page fault more in every child.
 	if in.op == opCall {
-		r, _, e := rawSyscall6(uintptr(in.nr), arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
+		r, e := rawSyscall6(uintptr(in.nr), arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), arg(base, in, 3), arg(base, in, 4), arg(base, in, 5))
 		return r, e
 	}
 	switch in.op {
@@ -176,7 +176,7 @@ func exit(status uintptr) {
 func wait(base unsafe.Pointer, fd uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	for {
-		n, _, e := rawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
+		n, e := rawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
@@ -215,7 +215,7 @@ func report(base unsafe.Pointer, kind uint32, nlog uintptr) syscall.Errno {
 func send(base unsafe.Pointer, fd uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	for {
-		_, _, e := rawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_NOSIGNAL, 0, 0, 0)
+		_, e := rawSyscall6(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_NOSIGNAL, 0, 0, 0)
 		if e != unix.EINTR {
 			return e
 		}
@@ -234,7 +234,7 @@ func fail(base unsafe.Pointer, in *Insn, e syscall.Errno) {
 	if in.log != 0 {
 		// Each read takes one message; ENODATA ends them.
 		for n < pathMax {
-			m, _, e := rawSyscall6(unix.SYS_READ, reg(base, in.log), uintptr(unsafe.Pointer(&s.text))+n, pathMax-n, 0, 0, 0)
+			m, e := rawSyscall6(unix.SYS_READ, reg(base, in.log), uintptr(unsafe.Pointer(&s.text))+n, pathMax-n, 0, 0, 0)
 			if e != 0 || m == 0 {
 				break
 			}
@@ -270,7 +270,7 @@ func receiveFD(base unsafe.Pointer, sock uintptr) (uintptr, syscall.Errno) {
 		s.iov[0].base, s.iov[0].len = uintptr(unsafe.Pointer(&s.text)), unsafe.Sizeof(s.text)
 		s.hdr.iov, s.hdr.iovlen = uintptr(unsafe.Pointer(&s.iov)), 1
 		s.hdr.control, s.hdr.controllen = uintptr(unsafe.Pointer(&s.cmsg)), unsafe.Sizeof(s.cmsg)
-		n, _, e := rawSyscall6(unix.SYS_RECVMSG, sock, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_CMSG_CLOEXEC, 0, 0, 0)
+		n, e := rawSyscall6(unix.SYS_RECVMSG, sock, uintptr(unsafe.Pointer(&s.hdr)), unix.MSG_CMSG_CLOEXEC, 0, 0, 0)
 		switch {
 		case e == unix.EINTR:
 		case e != 0:
@@ -292,7 +292,7 @@ func receiveFD(base unsafe.Pointer, sock uintptr) (uintptr, syscall.Errno) {
 //go:nocheckptr
 //go:noinline
 func fork(base unsafe.Pointer, in *Insn) syscall.Errno {
-	pid, _, e := rawSyscall6(unix.SYS_CLONE3, arg(base, in, 0), arg(base, in, 1), 0, 0, 0, 0)
+	pid, e := rawSyscall6(unix.SYS_CLONE3, arg(base, in, 0), arg(base, in, 1), 0, 0, 0, 0)
 	if e != 0 || pid == 0 {
 		return e
 	}
@@ -309,7 +309,7 @@ func fork(base unsafe.Pointer, in *Insn) syscall.Errno {
 func accept(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
 	for {
-		fd, _, e := rawSyscall6(unix.SYS_ACCEPT4, arg(base, in, 0), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
+		fd, e := rawSyscall6(unix.SYS_ACCEPT4, arg(base, in, 0), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
 		if e == unix.EINTR || e == unix.ECONNABORTED {
 			continue
 		}
@@ -317,7 +317,7 @@ func accept(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 			return 0, e
 		}
 		for {
-			n, _, e := rawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
+			n, e := rawSyscall6(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&s.word)), 1, 0, 0, 0)
 			if e == unix.EINTR {
 				continue
 			}
@@ -344,7 +344,7 @@ func exec(base unsafe.Pointer, in *Insn) syscall.Errno {
 		if path == 0 {
 			return result
 		}
-		_, _, e := rawSyscall6(unix.SYS_EXECVE, path, arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
+		_, e := rawSyscall6(unix.SYS_EXECVE, path, arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
 		switch e {
 		case unix.ENOENT, unix.ENOTDIR:
 		case unix.EACCES:
@@ -368,7 +368,7 @@ func find(base unsafe.Pointer, in *Insn) syscall.Errno {
 		if path == 0 {
 			return unix.ENOENT
 		}
-		_, _, e := rawSyscall6(unix.SYS_FACCESSAT, uintptr(cwd), path, unix.F_OK, 0, 0, 0)
+		_, e := rawSyscall6(unix.SYS_FACCESSAT, uintptr(cwd), path, unix.F_OK, 0, 0, 0)
 		if e != unix.ENOENT && e != unix.ENOTDIR {
 			return 0
 		}
@@ -413,7 +413,7 @@ func fileType(base unsafe.Pointer, in *Insn) (uintptr, syscall.Errno) {
 func statx(base unsafe.Pointer, fd uintptr) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	s.link[0] = 0
-	_, _, e := rawSyscall6(unix.SYS_STATX, fd, uintptr(unsafe.Pointer(&s.link)), unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&s.stat)), 0)
+	_, e := rawSyscall6(unix.SYS_STATX, fd, uintptr(unsafe.Pointer(&s.link)), unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, uintptr(unsafe.Pointer(&s.stat)), 0)
 	return e
 }
 
@@ -444,20 +444,20 @@ func ambient(base unsafe.Pointer) syscall.Errno {
 	// of the capabilities up to 31, and those of the others.
 	set := unsafe.Add(b, 8)
 	*(*uint32)(b), *(*uint32)(unsafe.Add(b, 4)) = unix.LINUX_CAPABILITY_VERSION_3, 0
-	if _, _, e := rawSyscall6(unix.SYS_CAPGET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
+	if _, e := rawSyscall6(unix.SYS_CAPGET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
 		return e
 	}
 	for word := uintptr(0); word < 24; word += 12 {
 		*(*uint32)(unsafe.Add(set, word+8)) = *(*uint32)(unsafe.Add(set, word+4))
 	}
-	if _, _, e := rawSyscall6(unix.SYS_CAPSET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
+	if _, e := rawSyscall6(unix.SYS_CAPSET, uintptr(b), uintptr(set), 0, 0, 0, 0); e != 0 {
 		return e
 	}
 	for n := uintptr(0); n < 64; n++ {
 		if *(*uint32)(unsafe.Add(set, n/32*12+4))&(1<<(n&31)) == 0 {
 			continue
 		}
-		if _, _, e := rawSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, n, 0, 0, 0); e != 0 {
+		if _, e := rawSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, n, 0, 0, 0); e != 0 {
 			return e
 		}
 	}

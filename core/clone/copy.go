@@ -22,7 +22,7 @@ func copyTree(base unsafe.Pointer, src, dst uintptr) syscall.Errno {
 	for depth := uintptr(0); ; {
 		l := (*copyLevel)(unsafe.Add(unsafe.Pointer(c), depth*unsafe.Sizeof(copyLevel{})))
 		if l.pos >= l.n {
-			n, _, e := rawSyscall6(unix.SYS_GETDENTS64, l.src, uintptr(unsafe.Pointer(&l.buf)), unsafe.Sizeof(l.buf), 0, 0, 0)
+			n, e := rawSyscall6(unix.SYS_GETDENTS64, l.src, uintptr(unsafe.Pointer(&l.buf)), unsafe.Sizeof(l.buf), 0, 0, 0)
 			if e != 0 {
 				return e
 			}
@@ -72,11 +72,11 @@ func enter(base unsafe.Pointer, depth, src, dst, name uintptr) (e syscall.Errno)
 		name = uintptr(unsafe.Pointer(&s.link))
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	l.src, _, e = rawSyscall6(unix.SYS_OPENAT, src, name, flags, 0, 0, 0)
+	l.src, e = rawSyscall6(unix.SYS_OPENAT, src, name, flags, 0, 0, 0)
 	if e != 0 {
 		return e
 	}
-	l.dst, _, e = rawSyscall6(unix.SYS_OPENAT, dst, name, flags, 0, 0, 0)
+	l.dst, e = rawSyscall6(unix.SYS_OPENAT, dst, name, flags, 0, 0, 0)
 	l.pos, l.n = 0, 0
 	return e
 }
@@ -105,28 +105,28 @@ func leave(base unsafe.Pointer, l *copyLevel) {
 func copyName(base unsafe.Pointer, l *copyLevel, name uintptr) (isDir bool, e syscall.Errno) {
 	s := at[scratch](base, (*header)(base).scratch)
 	stat := unsafe.Pointer(&s.stat)
-	_, _, e = rawSyscall6(unix.SYS_STATX, l.src, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, uintptr(stat), 0)
+	_, e = rawSyscall6(unix.SYS_STATX, l.src, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, uintptr(stat), 0)
 	if e != 0 {
 		return false, e
 	}
 	mode := uintptr(*(*uint16)(unsafe.Add(stat, statxMode)))
 	switch mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		_, _, e = rawSyscall6(unix.SYS_MKDIRAT, l.dst, name, 0o700, 0, 0, 0)
+		_, e = rawSyscall6(unix.SYS_MKDIRAT, l.dst, name, 0o700, 0, 0, 0)
 		return true, e
 	case unix.S_IFREG:
 		e = copyFile(l, name)
 	case unix.S_IFLNK:
 		var n uintptr
-		n, _, e = rawSyscall6(unix.SYS_READLINKAT, l.src, name, uintptr(unsafe.Pointer(&s.link)), pathMax-1, 0, 0)
+		n, e = rawSyscall6(unix.SYS_READLINKAT, l.src, name, uintptr(unsafe.Pointer(&s.link)), pathMax-1, 0, 0)
 		if e == 0 {
 			setCh(unsafe.Pointer(&s.link), n, 0)
-			_, _, e = rawSyscall6(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&s.link)), l.dst, name, 0, 0, 0)
+			_, e = rawSyscall6(unix.SYS_SYMLINKAT, uintptr(unsafe.Pointer(&s.link)), l.dst, name, 0, 0, 0)
 		}
 	default:
 		major, minor := uintptr(*(*uint32)(unsafe.Add(stat, statxMajor))), uintptr(*(*uint32)(unsafe.Add(stat, statxMinor)))
 		dev := minor&0xff | major&0xfff<<8 | minor&^0xff<<12
-		_, _, e = rawSyscall6(unix.SYS_MKNODAT, l.dst, name, mode, dev, 0, 0)
+		_, e = rawSyscall6(unix.SYS_MKNODAT, l.dst, name, mode, dev, 0, 0)
 	}
 	if e == 0 {
 		setOwner(base, l.dst, name)
@@ -142,16 +142,16 @@ func copyName(base unsafe.Pointer, l *copyLevel, name uintptr) (isDir bool, e sy
 //go:nocheckptr
 //go:noinline
 func copyFile(l *copyLevel, name uintptr) syscall.Errno {
-	in, _, e := rawSyscall6(unix.SYS_OPENAT, l.src, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0, 0, 0)
+	in, e := rawSyscall6(unix.SYS_OPENAT, l.src, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0, 0, 0)
 	if e != 0 {
 		return e
 	}
-	out, _, e := rawSyscall6(unix.SYS_OPENAT, l.dst, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600, 0, 0)
+	out, e := rawSyscall6(unix.SYS_OPENAT, l.dst, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600, 0, 0)
 	if e != 0 {
 		return e
 	}
 	for {
-		n, _, err := rawSyscall6(unix.SYS_SENDFILE, out, in, 0, 1<<30, 0, 0)
+		n, err := rawSyscall6(unix.SYS_SENDFILE, out, in, 0, 1<<30, 0, 0)
 		if err == unix.EINTR {
 			continue
 		}

@@ -60,7 +60,7 @@ func fork3(base unsafe.Pointer, size uintptr, args *cloneArgs, setsCPUs bool) (u
 		forking.cpus, forking.ncpus = uintptr(unsafe.Pointer(&cpus[0])), uintptr(len(cpus)) // of a variable
 	}
 	setMetadata(uintptr(base), size, forking.heap)
-	_, _, _ = rawSyscall6(unix.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(&forking.mask)), maskSize, 0, 0)
+	_, _ = rawSyscall6(unix.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(&forking.mask)), maskSize, 0, 0)
 	runtimeBeforeFork()
 	onSystemStack(forkOnSystemStack)
 	runtimeAfterFork()
@@ -83,23 +83,23 @@ func onSystemStack(f func())
 func forkOnSystemStack() {
 	// The arena may have been there when another's child was made.
 	advise(uintptr(forking.base), forking.size, unix.MADV_DOFORK)
-	pid, _, _ := rawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
-	tid, _, _ := rawSyscall6(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
+	pid, _ := rawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	tid, _ := rawSyscall6(unix.SYS_GETTID, 0, 0, 0, 0, 0, 0)
 	first := pid == tid
 	if first {
 		advise(forking.heap, region, unix.MADV_DONTFORK)
 		advise(forking.below, forking.nbelow, unix.MADV_DONTFORK)
 		advise(forking.above, forking.nabove, unix.MADV_DONTFORK)
 	} else {
-		_, _, _ = rawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
+		_, _ = rawSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, forking.slack, 0, 0, 0, 0) // for the child
 	}
-	child, _, e := rawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
+	child, e := rawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(forking.args)), unsafe.Sizeof(*forking.args), 0, 0, 0, 0)
 	if e == 0 && child == 0 {
 		if forking.ncpus > 0 {
-			_, _, _ = rawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
+			_, _ = rawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, forking.ncpus, forking.cpus, 0, 0, 0)
 		}
 		// The kernel has cleared the handlers already (CLONE_CLEAR_SIGHAND).
-		_, _, _ = rawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&forking.mask)), 0, maskSize, 0, 0)
+		_, _ = rawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&forking.mask)), 0, maskSize, 0, 0)
 		run(forking.base)
 	}
 	forking.pid, forking.err = child, e
@@ -128,7 +128,7 @@ func heapRegion() uintptr {
 //go:noinline
 func advise(from, size uintptr, advice uintptr) {
 	if size > 0 {
-		_, _, _ = rawSyscall6(unix.SYS_MADVISE, from, size, advice, 0, 0, 0)
+		_, _ = rawSyscall6(unix.SYS_MADVISE, from, size, advice, 0, 0, 0)
 	}
 }
 

@@ -56,15 +56,15 @@ func image(base unsafe.Pointer, in *Insn) syscall.Errno {
 		if size == 0 {
 			continue
 		}
-		if _, _, e := rawSyscall6(sysMmap, s.start, size, s.prot, unix.MAP_PRIVATE|unix.MAP_FIXED, exe, s.offset/mmapUnit); e != 0 {
+		if _, e := rawSyscall6(sysMmap, s.start, size, s.prot, unix.MAP_PRIVATE|unix.MAP_FIXED, exe, s.offset/mmapUnit); e != 0 {
 			return e
 		}
 	}
 	a.exe = uint32(exe)
-	if _, _, e := rawSyscall6(unix.SYS_PRCTL, unix.PR_SET_MM, unix.PR_SET_MM_MAP, uintptr(unsafe.Pointer(a)), mapSize, 0, 0); e != 0 {
+	if _, e := rawSyscall6(unix.SYS_PRCTL, unix.PR_SET_MM, unix.PR_SET_MM_MAP, uintptr(unsafe.Pointer(a)), mapSize, 0, 0); e != 0 {
 		return e
 	}
-	_, _, e := rawSyscall6(unix.SYS_CLOSE, exe, 0, 0, 0, 0, 0)
+	_, e := rawSyscall6(unix.SYS_CLOSE, exe, 0, 0, 0, 0, 0)
 	return e
 }
 
@@ -74,7 +74,7 @@ func image(base unsafe.Pointer, in *Insn) syscall.Errno {
 //go:nocheckptr
 //go:noinline
 func moveOut(base unsafe.Pointer, start, size, prot uintptr) syscall.Errno {
-	private, _, e := rawSyscall6(sysMmap, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
+	private, e := rawSyscall6(sysMmap, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
 	if e != 0 {
 		return e
 	}
@@ -82,6 +82,6 @@ func moveOut(base unsafe.Pointer, start, size, prot uintptr) syscall.Errno {
 		// Both as offsets from the arena: no pointer is made of a number.
 		*(*uintptr)(unsafe.Add(base, private-uintptr(base)+at)) = *(*uintptr)(unsafe.Add(base, start-uintptr(base)+at))
 	}
-	_, _, e = rawSyscall6(unix.SYS_MREMAP, private, size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, start, 0)
+	_, e = rawSyscall6(unix.SYS_MREMAP, private, size, size, unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED, start, 0)
 	return e
 }

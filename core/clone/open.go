@@ -84,9 +84,9 @@ func makePath(base unsafe.Pointer, in *Insn, kind uintptr) (result syscall.Errno
 				perm = arg(base, in, 5)
 			}
 			if kind == MakeFile && last {
-				_, _, e = rawSyscall6(unix.SYS_MKNODAT, parent, uintptr(p)+start, unix.S_IFREG|perm, 0, 0, 0)
+				_, e = rawSyscall6(unix.SYS_MKNODAT, parent, uintptr(p)+start, unix.S_IFREG|perm, 0, 0, 0)
 			} else {
-				_, _, e = rawSyscall6(unix.SYS_MKDIRAT, parent, uintptr(p)+start, perm, 0, 0, 0)
+				_, e = rawSyscall6(unix.SYS_MKDIRAT, parent, uintptr(p)+start, perm, 0, 0, 0)
 			}
 			if e == unix.EEXIST && last {
 				// It may be there by now: as what must not be followed, such as the
@@ -133,7 +133,7 @@ func makePath(base unsafe.Pointer, in *Insn, kind uintptr) (result syscall.Errno
 func spliceLink(base unsafe.Pointer, parent, start, end uintptr, border byte) syscall.Errno {
 	s := at[scratch](base, (*header)(base).scratch)
 	p, l := unsafe.Pointer(&s.path), unsafe.Pointer(&s.link)
-	n, _, e := rawSyscall6(unix.SYS_READLINKAT, parent, uintptr(p)+start, uintptr(l), pathMax-1, 0, 0)
+	n, e := rawSyscall6(unix.SYS_READLINKAT, parent, uintptr(p)+start, uintptr(l), pathMax-1, 0, 0)
 	setCh(p, end, border)
 	if e == unix.EINVAL || e == unix.ENOENT {
 		return 0
@@ -184,7 +184,7 @@ func openat2(base unsafe.Pointer, root, flags uintptr) (uintptr, syscall.Errno) 
 		s.path[0], s.path[1] = '.', 0
 	}
 	for i := 0; ; i++ {
-		fd, _, e := rawSyscall6(unix.SYS_OPENAT2, root, uintptr(unsafe.Pointer(&s.path)), uintptr(unsafe.Pointer(&s.how)), unsafe.Sizeof(s.how), 0, 0)
+		fd, e := rawSyscall6(unix.SYS_OPENAT2, root, uintptr(unsafe.Pointer(&s.path)), uintptr(unsafe.Pointer(&s.how)), unsafe.Sizeof(s.how), 0, 0)
 		if (e == unix.EAGAIN || e == unix.EINTR) && i < maxAgain {
 			continue
 		}

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sheltered child executes from the file that it was given, has none of the
-// caller's mapped, keeps the caller's name and arguments, and goes on as any other.
-func TestSheltered(t *testing.T) {
+// ownImage is OwnImage, with the file that it is of.
+func ownImage(t *testing.T) (*Image, []byte) {
+	t.Helper()
 	own, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -22,6 +22,13 @@ func TestSheltered(t *testing.T) {
 	if m == nil {
 		t.Skip("the kernel has no PR_SET_MM_MAP, or this is no static program")
 	}
+	return m, own
+}
+
+// A sheltered child executes from the file that it was given, has none of the
+// caller's mapped, keeps the caller's name and arguments, and goes on as any other.
+func TestSheltered(t *testing.T) {
+	m, own := ownImage(t)
 	other := filepath.Join(t.TempDir(), "other")
 	if err := os.WriteFile(other, own, 0o755); err != nil {
 		t.Fatal(err)
@@ -83,14 +90,7 @@ func TestSheltered(t *testing.T) {
 
 // The running program's file is told from others, as far as its first page tells.
 func TestSameAs(t *testing.T) {
-	own, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := OwnImage()
-	if m == nil {
-		t.Skip("the kernel has no PR_SET_MM_MAP, or this is no static program")
-	}
+	m, own := ownImage(t)
 	if m.Path() != os.Args[0] && filepath.Base(m.Path()) != filepath.Base(os.Args[0]) {
 		t.Errorf("path %q, executed as %q", m.Path(), os.Args[0])
 	}

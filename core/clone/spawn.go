@@ -29,7 +29,7 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 	if stackFirst {
 		flags, stack = stack, flags
 	}
-	pid, _, e := rawSyscall6(unix.SYS_CLONE, flags, stack, uintptr(unsafe.Pointer(&s.poll.fd)), 0, 0, 0)
+	pid, e := rawSyscall6(unix.SYS_CLONE, flags, stack, uintptr(unsafe.Pointer(&s.poll.fd)), 0, 0, 0)
 	if e == 0 && pid == 0 {
 		s.errno = uint32(spawned(base, in, stdin))
 		exit(exitFailed)
@@ -46,7 +46,7 @@ func spawn(base unsafe.Pointer, in *Insn) syscall.Errno {
 		rawSyscall6(unix.SYS_KILL, pid, uintptr(unix.SIGKILL), 0, 0, 0, 0)
 	}
 	for {
-		_, _, e := rawSyscall6(unix.SYS_WAIT4, pid, uintptr(unsafe.Pointer(&s.status)), 0, 0, 0, 0)
+		_, e := rawSyscall6(unix.SYS_WAIT4, pid, uintptr(unsafe.Pointer(&s.status)), 0, 0, 0, 0)
 		if e == 0 {
 			break
 		}
@@ -94,7 +94,7 @@ func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 			rawSyscall6(unix.SYS_FCNTL, fd, unix.F_SETFD, 0, 0, 0, 0)
 			continue
 		}
-		if _, _, e := rawSyscall6(unix.SYS_DUP3, from, fd, 0, 0, 0, 0); e != 0 {
+		if _, e := rawSyscall6(unix.SYS_DUP3, from, fd, 0, 0, 0, 0); e != 0 {
 			return e
 		}
 	}
@@ -102,7 +102,7 @@ func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 	for fd := uintptr(3); fd < uintptr((*header)(base).inherit); fd++ {
 		rawSyscall6(unix.SYS_CLOSE, fd, 0, 0, 0, 0, 0)
 	}
-	_, _, e := rawSyscall6(unix.SYS_EXECVE, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
+	_, e := rawSyscall6(unix.SYS_EXECVE, arg(base, in, 0), arg(base, in, 1), arg(base, in, 2), 0, 0, 0)
 	return e
 }
 
@@ -112,15 +112,15 @@ func spawned(base unsafe.Pointer, in *Insn, stdin uintptr) syscall.Errno {
 //go:nocheckptr
 //go:noinline
 func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
-	fd, _, e := rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL, 0, 0, 0, 0)
+	fd, e := rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL, 0, 0, 0, 0)
 	if e == unix.EINVAL { // before Linux 6.3
-		fd, _, e = rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC, 0, 0, 0, 0)
+		fd, e = rawSyscall6(unix.SYS_MEMFD_CREATE, a.name, unix.MFD_CLOEXEC, 0, 0, 0, 0)
 	}
 	if e != 0 {
 		return 0, e
 	}
 	digits := unsafe.Pointer(&at[scratch](base, (*header)(base).scratch).text)
-	pid, _, _ := rawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
+	pid, _ := rawSyscall6(unix.SYS_GETPID, 0, 0, 0, 0, 0, 0)
 	first := uintptr(maxDigits)
 	for first == maxDigits || pid != 0 {
 		first--
@@ -136,7 +136,7 @@ func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
 	if e := writeAll(fd, a.after, a.nafter); e != 0 {
 		return 0, e
 	}
-	_, _, e = rawSyscall6(unix.SYS_LSEEK, fd, 0, unix.SEEK_SET, 0, 0, 0)
+	_, e = rawSyscall6(unix.SYS_LSEEK, fd, 0, unix.SEEK_SET, 0, 0, 0)
 	return fd, e
 }
 
@@ -145,7 +145,7 @@ func spawnInput(base unsafe.Pointer, a *spawnArgs) (uintptr, syscall.Errno) {
 //go:noinline
 func writeAll(fd, from, n uintptr) syscall.Errno {
 	for n > 0 {
-		m, _, e := rawSyscall6(unix.SYS_WRITE, fd, from, n, 0, 0, 0)
+		m, e := rawSyscall6(unix.SYS_WRITE, fd, from, n, 0, 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
@@ -172,7 +172,7 @@ func spawnWait(base unsafe.Pointer, seconds uintptr) syscall.Errno {
 	}
 	for {
 		// The kernel takes what has passed off the time, ppoll(2).
-		n, _, e := rawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&s.poll)), 1, left, 0, 0, 0)
+		n, e := rawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&s.poll)), 1, left, 0, 0, 0)
 		switch {
 		case e == unix.EINTR:
 			continue

@@ -153,22 +153,31 @@ func (a *attempt) hook(h plan.Hook, status specs.ContainerState) error {
 }
 
 // next waits for the child, as long as no signal comes, and turns its failure
-// into an error.
+// into an error. For one that has been executed, the signal is too late.
 func (a *attempt) next() error {
-	for ready := false; !ready; {
-		signal, word, err := a.Signals.Wait(a.proc.FD())
+	for {
+		wait := -1
+		if a.stopped != 0 {
+			wait = 0
+		}
+		signal, word, err := a.Signals.WaitAtMost(wait, a.proc.FD())
 		if err != nil {
 			return err
 		}
-		if ready = word; signal {
+		if signal {
 			a.take()
 		}
-		if a.stopped != 0 {
+		if word {
+			err = a.outcome()
+		} else if wait < 0 {
+			continue
+		}
+		if err == nil && a.stopped != 0 {
 			a.proc.Interrupt()
 			return a.interrupted()
 		}
+		return err
 	}
-	return a.outcome()
 }
 
 // outcome is next without the wait, for when there is something to hear.

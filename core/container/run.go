@@ -73,27 +73,9 @@ func (s Store) Run(o Options, keep bool) (status int, err error) {
 	return status, nil // somebody else has deleted it
 }
 
-// executed waits for the execve to succeed. A signal that would end the attempt is too late
-// when it has.
+// executed waits for the execve to succeed.
 func (a *attempt) executed() error {
-	for word := false; !word; {
-		wait := -1
-		if a.stopped != 0 {
-			wait = 0
-		}
-		signal, executed, err := a.Signals.WaitAtMost(wait, a.proc.FD())
-		if err != nil {
-			return err
-		}
-		if signal {
-			a.take()
-		}
-		if word = executed; !word && wait == 0 {
-			a.proc.Interrupt()
-			return a.interrupted()
-		}
-	}
-	if err := a.outcome(); !errors.Is(err, clone.ErrExec) {
+	if err := a.next(); !errors.Is(err, clone.ErrExec) {
 		return err
 	}
 	return nil

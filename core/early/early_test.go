@@ -288,13 +288,12 @@ func TestEnvironment(t *testing.T) {
 
 // Each architecture's starts, under emulation.
 func TestArchitectures(t *testing.T) {
-	emulators := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64", "arm": "arm", "386": "i386", "s390x": "s390x", "ppc64le": "ppc64le"}
 	for _, arch := range binary.Architectures {
 		t.Run(arch, func(t *testing.T) {
 			if arch == "386" {
 				t.Skip("QEMU's emulation of its threads fails with any Go program; it is run as such by scripts/test")
 			}
-			emulator, err := exec.LookPath("qemu-" + emulators[arch] + "-static")
+			emulator, err := exec.LookPath(binary.Emulator(arch))
 			if err != nil {
 				t.Skipf("it takes Debian's qemu-user-static: %v", err)
 			}

@@ -34,18 +34,7 @@ func Of(pid int, k *Kind) (ID, error) {
 // OwnUser is the number of this process's user namespace, without procfs, where each process
 // is a folder that is made when one looks into it (Linux 6.11). A process of more than one
 // thread does not change it, unshare(2): it is looked for once.
-func OwnUser() (uint64, error) {
-	own.once.Do(func() { own.inode, own.err = ownUser() })
-	return own.inode, own.err
-}
-
-var own struct {
-	once  sync.Once
-	inode uint64
-	err   error
-}
-
-func ownUser() (uint64, error) {
+var OwnUser = sync.OnceValues(func() (uint64, error) {
 	self, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return 0, err
@@ -59,7 +48,7 @@ func ownUser() (uint64, error) {
 	var st unix.Stat_t
 	err = unix.Fstat(ns, &st)
 	return st.Ino, err
-}
+})
 
 // Numbers are those of the namespaces of the kinds (CLONE_NEW*) that process pid is in,
 // in the order of Kinds, and 0 where there is none. The error is that of Of.

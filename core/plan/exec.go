@@ -83,7 +83,7 @@ func Exec(in Input, t Target) (*Plan, error) {
 	// and to go to another one is work. Before a filter the call is allowed, and a deadline
 	// takes all processors, sched(7).
 	late := in.Spec.Process.ExecCPUAffinity == nil && in.Spec.Process.Scheduler == nil && !c.privileged()
-	if p.SetsCPUs = true; !late {
+	if !late {
 		c.allCPUs()
 	}
 	c.plan.Cgroup = in.Cgroup
